@@ -1,11 +1,14 @@
-"""Ctrl-C in a command: `KeyboardInterrupt` in the main thread, given again where Python or a library would drop it."""
+"""Ctrl-C and other signals that end a command: handlers, and what a library or Python itself would do to them.
+
+Ctrl-C is `KeyboardInterrupt` in the main thread, given again where it would be dropped.
+"""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -21,6 +24,27 @@ def give_again() -> None:
     again = threading.Timer(0.1, _interrupt)
     again.daemon = True
     again.start()
+
+
+# Windows has no SIGHUP.
+_HANGUP = [signal.SIGHUP] if hasattr(signal, "SIGHUP") else []
+
+
+def ending_signals() -> list[signal.Signals]:
+    """SIGTERM, and SIGHUP where it is not ignored: what `nohup` has set stays so."""
+    return [signal.SIGTERM, *(each for each in _HANGUP if signal.getsignal(each) is not signal.SIG_IGN)]
+
+
+@contextmanager
+def handled(numbers: Collection[int], handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Let *handler* take signals inside the context, in the main thread; then those before it take them again."""
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            # None is a handler that Python did not set and cannot set again.
+            signal.signal(number, signal.SIG_DFL if former is None else former)
 
 
 @contextmanager

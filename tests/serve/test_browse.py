@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from reelhouse.cli.reading.browse import _ended_by_signals, _serve
+from reelhouse.cli.reading.browse import _end, _serve
+from reelhouse.ctrl_c import ending_signals, handled
 from reelhouse.serve.browse.metadata import add_search, metadata_place
 from reelhouse.serve.export.tables import look
 from reelhouse.serve.export.targets import target_of
@@ -106,12 +107,14 @@ def test_a_server_that_was_killed_is_no_success(code: str, expected: int) -> Non
 
 
 def test_a_signal_that_is_ignored_stays_so() -> None:
-    code = "import os, signal, time; os.kill(os.getppid(), signal.SIGHUP); time.sleep(0.2)"
+    code = "import os, signal, time; os.kill(os.getppid(), signal.SIGHUP); time.sleep(0.2); raise SystemExit(3)"
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with _ended_by_signals(), subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as server:
-            assert _serve(server) == 0
-        assert server.returncode == 0
+        with (
+            handled(ending_signals(), _end),
+            subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as server,
+        ):
+            assert _serve(server) == 3
     finally:
         signal.signal(signal.SIGHUP, before)
 

@@ -19,8 +19,6 @@ T = TypeVar("T")
 # Why a run stays open after a signal, such as that of Ctrl-C.
 INTERRUPTED = "stopped by SIGINT"
 SIGNALS = frozenset((INTERRUPTED, "stopped by SIGTERM", "stopped by SIGHUP"))
-# Windows has no SIGHUP.
-_STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def _but_for_ctrl_c(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -32,13 +30,10 @@ def _but_for_ctrl_c(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) ->
 def stopping(stop_conditions: StopConditions) -> Iterator[None]:
     """The first Ctrl-C, SIGTERM or SIGHUP lands received answers and leaves the run open; the second ends at once."""
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in _STOPPING}
-    if before[_STOPPING[-1]] is signal.SIG_IGN:
-        # What nohup made ignored stays so.
-        del before[_STOPPING[-1]]
+    taken = [signal.SIGINT, *ctrl_c.ending_signals()]
 
     def stop(number: int, _: object) -> None:
-        for each in before:
+        for each in taken:
             signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
         name = signal.Signals(number).name
         loop.call_soon_threadsafe(partial(stop_conditions.stop, f"stopped by {name}", hurry=True))
@@ -50,14 +45,8 @@ def stopping(stop_conditions: StopConditions) -> Iterator[None]:
     # The second Ctrl-C meets whatever runs: each task that it ends would say so with a traceback.
     loop.set_exception_handler(_but_for_ctrl_c)
     # Not by the loop: on Windows it takes no handlers, and elsewhere it forgets those that were there before.
-    for number in before:
-        signal.signal(number, stop)
-    try:
+    with ctrl_c.handled(taken, stop):
         yield
-    finally:
-        for number, handler in before.items():
-            # None is a handler that Python did not set and cannot set again.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _result(running: futures.Future[T]) -> T:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from reelhouse.collect.listing import Listing
-from reelhouse.collect.planning import RunSpec, list_exports, newest_plans, shifted
+from reelhouse.collect.planning import EarlierPlans, RunSpec, list_exports, newest_plans, shifted
 from reelhouse.entities.schema import Entity
 from reelhouse.raw.ledger import Ledger, open_ledger
 from reelhouse.raw.plan import Plan, Selection, last_run, read_lines, read_plan
@@ -87,7 +87,7 @@ async def compare(
         if not by_export:
             _choose(storage, plan, ledger)
         listing = Listing(ledger.db, entity.name)
-        before = newest_plans(storage, last, entity.name, Selection()).exports
+        before = newest_plans(EarlierPlans(storage, entity.name, last), Selection()).exports
         exports = await list_exports(storage, session, url, wanted, listing, before, client)
         if not by_export:
             _keep_chosen(plan, ledger)

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -180,7 +180,8 @@ class _Planner:
         self._put = put
         self._notes: list[str] = []
         self._listing = Listing(ledger.db, wanted.entity.name)
-        self._before = newest_plans(storage, run - 1, wanted.entity.name, wanted.selection)
+        self._plans = EarlierPlans(storage, wanted.entity.name, run - 1)
+        self._before = newest_plans(self._plans, wanted.selection)
 
     async def draft(self) -> PlannedRun:
         wanted = self._wanted
@@ -337,7 +338,7 @@ class _Planner:
             return stale_before
         if cursor > shifted(planned_at, AGREES):
             # A wrong clock was believed when that run was planned: the days since an earlier one are still unread.
-            cursor = _cursor_before(self._storage, self._run - 1, self._wanted.entity.name, planned_at)
+            cursor = _cursor_before(self._plans, planned_at)
         first = date.fromisoformat(min(cursor, planned_at)[:10]) - timedelta(days=1)
         oldest = today - timedelta(days=FEED_DAYS - 1)
         if first < oldest:
@@ -353,8 +354,8 @@ class _Planner:
     def _mark_left_lately(self, now: str) -> None:
         """Mark ids that left a listing and were requested before an answer surely says what became of them."""
         if self._wanted.selection.source in _LOSING_IDS:
-            for ids, fresh_after in left_lately(self._storage, self._run - 1, self._wanted.entity.name, now):
-                self._listing.add_changed(ids, fresh_after)
+            for plan, fresh_after in left_lately(self._plans, now):
+                self._listing.add_changed(_vanished_ids(self._storage, plan), fresh_after)
 
     @property
     def _is_full_list(self) -> bool:
@@ -446,8 +447,26 @@ def selection_notes(plan: Plan) -> Iterator[str]:
             yield f"{name} = {limit:g} excludes none of the {counts.listed:,} listed ids"
 
 
-def newest_plans(storage: Storage, last: int, entity: str, selection: Selection) -> EarlierRuns:
-    """What runs up to *last* leave for one of *selection*. No more plans are read than it takes to know that."""
+class EarlierPlans:
+    """The plans of an *entity* up to run *last*, newest first, each read once however often they are looked through."""
+
+    def __init__(self, storage: Storage, entity: str, last: int) -> None:
+        self.last = last
+        self._read = cache(lambda run: read_plan(storage, entity, run))
+        self._reconciled = cache(lambda run: read_reconciliation(storage, entity, run))
+
+    def __iter__(self) -> Iterator[Plan]:
+        found = map(self._read, range(self.last, 0, -1))
+        return (plan for plan in found if plan is not None)
+
+    def is_abandoned(self, plan: Plan) -> bool:
+        """Whether a user gave the run up before all was requested."""
+        made = self._reconciled(plan.run)
+        return made is not None and made.abandoned > 0
+
+
+def newest_plans(plans: EarlierPlans, selection: Selection) -> EarlierRuns:
+    """What earlier runs leave for one of *selection*. No more plans are read than it takes to know that."""
     newest: Plan | None = None
     cursor: str | None = None
     listed: list[ExportRef] = []
@@ -455,22 +474,18 @@ def newest_plans(storage: Storage, last: int, entity: str, selection: Selection)
     # An abandoned run has not requested all that it found changed or vanished: the run before it counts too.
     has_cursor = has_listing = False
     same_source, most = 0, _RUNS_BACK.get(selection.source, 0)
-    for run in range(last, 0, -1):
-        plan = read_plan(storage, entity, run)
-        if plan is None:
-            continue
+    for plan in plans:
         newest = newest or plan
-        counts = not _is_abandoned(storage, plan)
         same_source += plan.selection.source == selection.source
         if plan.changes_read_to and not has_cursor:
-            cursor, has_cursor = plan.changes_read_to, counts
+            cursor, has_cursor = plan.changes_read_to, not plans.is_abandoned(plan)
         if plan.export is not None:
             listed += plan.exports
-            has_listing = counts and selection.source == "export"
+            has_listing = selection.source == "export" and not plans.is_abandoned(plan)
         if _lists_alike(plan.selection, selection) and plan.listing is not None:
             listings.append(plan.listing)
-            has_listing = counts
-        looked_through = same_source >= most or last - run >= _PLANS_READ
+            has_listing = not plans.is_abandoned(plan)
+        looked_through = same_source >= most or plans.last - plan.run >= _PLANS_READ
         if has_listing or (has_cursor and looked_through and selection.source != "export"):
             break
     return EarlierRuns(newest, listed, cursor, listings)
@@ -492,32 +507,24 @@ def _lists_alike(one: Selection, other: Selection) -> bool:
     return one.source == other.source in _RUNS_BACK and one.discover == other.discover
 
 
-def left_lately(storage: Storage, last: int, entity: str, now: str) -> Iterator[tuple[Iterator[int], str]]:
-    """Ids that runs up to *last* requested because they had left a listing, if no later run has asked again since.
+def left_lately(plans: EarlierPlans, now: str) -> Iterator[tuple[Plan, str]]:
+    """Plans that request ids because they had left a listing, if no later run has asked for them again since.
 
     Each with the instant, before *now*, after which an answer surely shows that a thing is gone.
     """
     asked_again = ""
-    for run in range(last, max(0, last - _PLANS_READ), -1):
-        plan = read_plan(storage, entity, run)
-        if plan is None or plan.selection.source not in _LOSING_IDS:
+    for plan in plans:
+        if plans.last - plan.run >= _PLANS_READ:
+            break
+        if plan.selection.source not in _LOSING_IDS:
             continue
         sure = _sure_after(date.fromisoformat(plan.planned_at[:10]))
         if sure < asked_again:
             break
         if sure < now and plan.counts.requested.get(Cause.VANISHED):
-            yield _vanished_ids(storage, plan), sure
-        if not asked_again and not _is_abandoned(storage, plan):
+            yield plan, sure
+        if not asked_again and not plans.is_abandoned(plan):
             asked_again = plan.planned_at
-
-
-def _vanished_ids(storage: Storage, plan: Plan) -> Iterator[int]:
-    """The ids that *plan* requests because they left a listing; none where its ids are damaged or purged."""
-    with suppress(LakeError):
-        for line in read_lines(storage, plan.ids):
-            key, _, cause = line.partition(" ")
-            if cause == Cause.VANISHED and (id_ := key_id(key)) is not None:
-                yield id_
 
 
 def _sure_after(day: date) -> str:
@@ -530,28 +537,29 @@ def _ids_of(export: bytes) -> Iterator[int]:
 
 
 def _listed_ids(storage: Storage, listing: IdsObject, selection: Selection) -> Iterator[int]:
-    """The ids of a plan's listing; none where it was purged or damaged, because it may have listed but a few."""
+    """The ids of a plan's listing."""
+    # What discover found has a popularity; ids without one were named besides.
+    return (id_ for id_, popularity in _ids_in(storage, listing) if popularity or selection.source != "discover")
+
+
+def _vanished_ids(storage: Storage, plan: Plan) -> Iterator[int]:
+    """The ids that *plan* requests because they left a listing."""
+    return (id_ for id_, cause in _ids_in(storage, plan.ids) if cause == Cause.VANISHED)
+
+
+def _ids_in(storage: Storage, ids: IdsObject) -> Iterator[tuple[int, str]]:
+    """TMDB's ids of an object with what stands behind each; none where it is purged or damaged."""
     with suppress(LakeError):
-        for line in read_lines(storage, listing):
-            key, _, popularity = line.partition(" ")
-            id_ = key_id(key)
-            # What discover found has a popularity; ids without one were named besides.
-            if id_ is not None and (popularity or selection.source != "discover"):
-                yield id_
+        for line in read_lines(storage, ids):
+            key, _, rest = line.partition(" ")
+            if (id_ := key_id(key)) is not None:
+                yield id_, rest
 
 
-def _is_abandoned(storage: Storage, plan: Plan) -> bool:
-    made = read_reconciliation(storage, plan.entity, plan.run)
-    return made is not None and made.abandoned > 0
-
-
-def _cursor_before(storage: Storage, last: int, entity: str, now: str) -> str:
-    """The newest cursor up to run *last* that does not lie in the future; one long ago for none."""
-    for run in range(last, 0, -1):
-        plan = read_plan(storage, entity, run)
-        if plan is None or not plan.changes_read_to or plan.changes_read_to > now:
-            continue
-        if not _is_abandoned(storage, plan):
+def _cursor_before(plans: EarlierPlans, now: str) -> str:
+    """The newest cursor that does not lie in the future; one long ago for none."""
+    for plan in plans:
+        if plan.changes_read_to and plan.changes_read_to <= now and not plans.is_abandoned(plan):
             return plan.changes_read_to
     return _LONG_AGO
 

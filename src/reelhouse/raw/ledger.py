@@ -77,7 +77,7 @@ TABLES = ("known", "alias", "purged", "object", "run")
 
 # A piece lies in objects of this size, so that reading or putting one holds no more in memory.
 _PART = 8 << 20
-_PIECE = 1 << 16
+_PIECE = 1 << 14
 
 # A new base is put when the segments since the last one are larger than this share of it, or more in number.
 _SHARE = 10

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
 from reelhouse.bootstrap.storage import lake_of
 from reelhouse.cli.terminal import display
+from reelhouse.ctrl_c import ending_signals, handled
 from reelhouse.errors import ConfigError, pip_install
 from reelhouse.settings import Settings
-
-# Windows has no SIGHUP.
-_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def browse(settings: Settings, tables: tuple[str, ...] | None, *, port: int, images: bool, show: bool) -> int:
@@ -28,7 +24,7 @@ def browse(settings: Settings, tables: tuple[str, ...] | None, *, port: int, ima
         raise ConfigError(f"browse: datasette is not installed; install it with: {pip_install('lake', 'browse')}")
     storage = lake_of(settings)
     # Its copy of TMDB's data is gone with it, so that no purge has to reach it.
-    with _ended_by_signals(), tempfile.TemporaryDirectory(prefix="reelhouse-browse-") as folder:
+    with handled(ending_signals(), _end), tempfile.TemporaryDirectory(prefix="reelhouse-browse-") as folder:
         database = Path(folder) / "lake.sqlite"
         from reelhouse.serve.browse.metadata import add_search, metadata_place
 
@@ -64,22 +60,9 @@ def _plugins(folder: Path, *names: str) -> Path:
     return place
 
 
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Raise `SystemExit` for a signal that ends a program, so that nothing is left behind."""
-
-    def end(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    # What `nohup` has set to be ignored stays ignored.
-    caught = {number: before for number in _ENDING if (before := signal.getsignal(number)) is not signal.SIG_IGN}
-    for number in caught:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in caught.items():
-            signal.signal(number, handler)
+def _end(number: int, _: object) -> None:
+    """Unwind, so that nothing is left behind."""
+    raise SystemExit(128 + number)
 
 
 def _serve(server: subprocess.Popen[bytes]) -> int:
