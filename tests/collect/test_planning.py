@@ -442,10 +442,11 @@ def test_an_id_that_no_table_mentions_any_more_is_requested_once_more(server: Se
         (["2027-03-08T08:00:00Z", "2027-03-09T09:00:00Z"], False),
     ],
 )
-@pytest.mark.parametrize(("landed", "excluded"), [(True, False), (False, False), (True, True)])
+@pytest.mark.parametrize(("landed", "excluded"), [(True, False), (False, False), (True, True), (False, True)])
 def test_an_id_of_the_tables_that_no_listing_adds_is_requested_again_on_another_day_after_one_404(
     server: Server, gone: list[str], requested: bool, landed: bool, excluded: bool
 ) -> None:
+    """One that a listing has, though a filter excludes it, is requested each time, as tables show it again."""
     storage = MemoryStorage()
     earlier = [a_outcome("1", State.LANDED if landed else State.GONE, fetched_at="2027-03-07T08:00:00Z")]
     for run, outcome in enumerate(earlier + [a_outcome("1", State.GONE, fetched_at=at) for at in gone], 1):
@@ -456,7 +457,38 @@ def test_an_id_of_the_tables_that_no_listing_adds_is_requested_again_on_another_
     WORLD.export = [_row(1, popularity=0.5), _row(2, popularity=7.0)]
     selection = Selection(min_popularity=1.0) if excluded else Selection(source="list")
     found = lines(storage, planned(storage, server, wanted(selection=selection, keys=("2",))))
-    assert sorted(found) == [*(["1 retry"] if requested and landed else []), "2 listed"]
+    assert sorted(found) == [*(["1 retry"] if (requested or excluded) and landed else []), "2 listed"]
+
+
+def test_what_discover_does_not_find_any_more_is_requested_though_it_finds_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {1: 5.0}
+
+    async def discovered(*_: object) -> dict[int, float]:
+        return found
+
+    monkeypatch.setattr(planning, "discover", discovered)
+    storage, want = MemoryStorage(), wanted(selection=Selection(source="discover", discover={"year": "2000"}))
+    plan = planned(storage, server, want)
+    settle(storage, plan, [a_outcome("1")])
+    finalize(storage, plan)
+    found.clear()
+    assert lines(storage, planned(storage, server, want)) == ["1 vanished"]
+
+
+@pytest.mark.parametrize("landed", [True, False])
+def test_a_removed_title_in_no_listing_is_requested_when_tmdb_says_that_it_has_changed(landed: bool) -> None:
+    storage = MemoryStorage()
+    state = State.LANDED if landed else State.GONE
+    times = ["2027-03-05T08:00:00Z", "2027-03-06T08:00:00Z", "2027-03-07T08:00:00Z"]
+    for run, at in enumerate(times, 1):
+        plan = a_plan(storage, ["1", "2"], run=run, changes_read_to=at)
+        settle(storage, plan, [a_outcome("1", state if run == 1 else State.GONE, fetched_at=at), a_outcome("2")])
+        finalize(storage, plan)
+    with a_world(World(changes={"2027-03-09": [1]})) as server:
+        found = lines(storage, planned(storage, server, wanted(selection=Selection(source="list"))))
+    assert [line for line in found if line.startswith("1 ")] == (["1 changed"] if landed else [])
 
 
 def test_an_id_that_left_a_listing_is_requested_once_more_after_the_next_morning() -> None:

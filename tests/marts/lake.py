@@ -9,18 +9,23 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from reelhouse.entities.registry import ENTITIES
-from reelhouse.entities.schema import Table
+from reelhouse.entities.schema import STAGING, Table
 from reelhouse.entities.tv import TV
 from reelhouse.marts.star import MARTS
-from reelhouse.tables.registry import Registry
+from reelhouse.tables.registry import Registry, input_of
 from reelhouse.tables.schemas import schema_of
 from reelhouse.tables.select import rows_of
+from reelhouse.tables.staging import OUTCOMES
 
 Row = dict[str, Any]
 MONDAY = datetime(2026, 11, 23, 12, 0)
 EARLIER = MONDAY - timedelta(days=1)
 
-_SCHEMAS = {table.name: schema_of(table.columns) for table in Registry.of({**ENTITIES, TV.name: TV}).tables}
+_SCHEMAS = {
+    **{table.name: schema_of(table.columns) for table in Registry.of({**ENTITIES, TV.name: TV}).tables},
+    # What marts read of staging.
+    **{input_of(name, STAGING): OUTCOMES for name in ENTITIES},
+}
 
 
 class Lake:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from reelhouse.entities.schema import STAGING
+from reelhouse.tables.registry import input_of
 from tests.marts.conftest import LakeOf
 
 # Titles so far apart are neighbours in a window.
@@ -25,6 +27,14 @@ _LEFT_OUT_AT = datetime(2026, 11, 25, 12)
 
 def _record(entity: str, id_: int, state: str) -> dict[str, Any]:
     return {"entity": entity, "id": id_, "state": state, "fetched_at": _LEFT_OUT_AT}
+
+
+def _out(id_: int, at: datetime, state: str = "gone") -> dict[str, Any]:
+    return {"id": id_, "fetched_at": at, "state": state}
+
+
+def _outcomes(*answers: dict[str, Any]) -> dict[str, Any]:
+    return {input_of("movie", STAGING): answers}
 
 
 def _offer(movie_id: int, day: date, provider_id: int) -> dict[str, Any]:
@@ -71,13 +81,20 @@ def test_an_offer_is_current_only_if_the_newest_answer_has_it_and_its_title_is_s
         _offer(2, _FOUR, 8),
     ]
     records = [_record("movie", 1, "landed"), _record("movie", 2, "gone"), _record("tv", 1, "gone")]
-    lake = lake_of(movie_daily=days, movie_offer_daily=offers, record=records)
+    out = [_out(2, _LEFT_OUT_AT), *(_out(3, datetime(2026, 11, day, 18)) for day in (20, 21))]
+    days += [_movie(3, _ONE), _movie(3, _THREE)]
+    offers += [_offer(3, _ONE, 8), _offer(3, _THREE, 8)]
+    records.append(_record("movie", 3, "landed"))
+    lake = lake_of(movie_daily=days, movie_offer_daily=offers, record=records, **_outcomes(*out))
     names = ("title_id", "provider_id", "first_seen", "last_seen", "is_current")
     assert sorted(tuple(row[name] for name in names) for row in lake.rows("fact_watch_availability")) == [
         (1, 8, _ONE, _FOUR, True),
         (1, 9, _ONE, _ONE, False),
         (1, 9, _THREE, _THREE, False),
         (2, 8, _FOUR, _FOUR, False),
+        # TMDB had removed it in between.
+        (3, 8, _ONE, _ONE, False),
+        (3, 8, _THREE, _THREE, True),
     ]
 
 
@@ -109,7 +126,7 @@ def test_a_title_has_an_interval_for_each_time_it_stayed_the_same(lake_of: LakeO
         _movie(1 + _SHARED, _ONE, title="A", status=None),
     ]
     records = [_record("movie", 1, "landed"), _record("movie", 1 + _SHARED, "gone")]
-    lake = lake_of(movie_daily=days, record=records)
+    lake = lake_of(movie_daily=days, record=records, **_outcomes(_out(1 + _SHARED, _LEFT_OUT_AT)))
     names = ("movie_id", "status", "valid_from", "valid_to", "is_current", "is_deleted")
     noon = {day: datetime(day.year, day.month, day.day, 12) for day in (_ONE, _TWO, _THREE, _FOUR)}
     found = [tuple(row[name] for name in names) for row in lake.rows("dim_movie_history")]
@@ -131,7 +148,8 @@ def test_nothing_holds_now_of_a_title_that_became_adult_or_is_filtered(lake_of: 
     ]
     offers = [_offer(movie_id, day, 8) for movie_id, day in ((1, _ONE), (1, _TWO), (2, _ONE), (3, _ONE), (3, _TWO))]
     records = [_record("movie", 1, "landed"), _record("movie", 2, "filtered"), _record("movie", 3, "landed")]
-    lake = lake_of(movie_daily=days, movie_offer_daily=offers, record=records)
+    out = _outcomes(_out(2, _LEFT_OUT_AT, "filtered"))
+    lake = lake_of(movie_daily=days, movie_offer_daily=offers, record=records, **out)
     one, two = (datetime(day.year, day.month, day.day, 12) for day in (_ONE, _TWO))
     names = ("movie_id", "valid_from", "valid_to", "is_current", "is_deleted")
     assert sorted(tuple(row[name] for name in names) for row in lake.rows("dim_movie_history")) == [
@@ -144,4 +162,46 @@ def test_nothing_holds_now_of_a_title_that_became_adult_or_is_filtered(lake_of: 
         (1, _ONE, _ONE, False),
         (2, _ONE, _ONE, False),
         (3, _TWO, _TWO, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answers", "state", "intervals"),
+    [
+        # TMDB says so again and again.
+        ("1 gone gone gone", "gone", [(0, 1, False, True)]),
+        # It comes back, the same and another.
+        ("1 gone gone 1", "landed", [(0, 1, False, False), (3, None, True, False)]),
+        ("1 gone gone 2", "landed", [(0, 1, False, False), (3, None, True, False)]),
+        ("1 gone gone 1 gone", "gone", [(0, 1, False, False), (3, 4, False, True)]),
+        # On one day alone it may have been an outage.
+        ("1 gone 1 2", "landed", [(0, 3, False, False), (3, None, True, False)]),
+        ("1 gone", "gone", [(0, 1, False, True)]),
+        # An export lists it still.
+        ("1 1 gone", "landed", [(0, None, True, False)]),
+        ("1 1 gone gone", "landed", [(0, None, True, False)]),
+        ("1 filtered 1", "landed", [(0, 1, False, False), (2, None, True, False)]),
+        ("1 filtered gone", "gone", [(0, 1, False, True)]),
+        ("gone gone 1", "landed", [(2, None, True, False)]),
+    ],
+)
+def test_an_interval_ends_with_the_first_answer_that_left_the_title_out(
+    lake_of: LakeOf, answers: str, state: str, intervals: list[tuple[int, int | None, bool, bool]]
+) -> None:
+    """*answers* of one day after another; *intervals* by their places, whether they are current and deleted."""
+    days = [date(2026, 11, 1 + place) for place in range(len(answers.split()))]
+    noon = [datetime(day.year, day.month, day.day, 12) for day in days]
+    named = list(zip(answers.split(), days, noon, strict=True))
+    movies = [_movie(1, day, title=answer) for answer, day, _ in named if answer.isdigit()]
+    out = [
+        _out(1, at + timedelta(hours=more), answer) for answer, _, at in named if answer.isalpha() for more in (0, 3)
+    ]
+    shown = max(at for answer, _, at in named if (answer.isdigit() if state == "landed" else answer == state))
+    record = {"entity": "movie", "id": 1, "state": state, "fetched_at": shown}
+    others = {"movie_daily": [*movies, _movie(1 + _SHARED, _ONE)], "record": [record, {**record, "id": 1 + _SHARED}]}
+    lake = lake_of(**others, **_outcomes(*out))
+    names = ("valid_from", "valid_to", "is_current", "is_deleted")
+    rows = [tuple(row[name] for name in names) for row in lake.rows("dim_movie_history") if row["movie_id"] == 1]
+    assert sorted(rows) == [
+        (noon[first], None if last is None else noon[last], *rest) for first, last, *rest in intervals
     ]

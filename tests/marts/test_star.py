@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from reelhouse.entities.schema import ColumnSpec, Table, key_of
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import STAGING, ColumnSpec, Table, key_of
 from reelhouse.marts import MARTS, REGISTRY, Measures, marts_with
 from reelhouse.serve.references import references
+from reelhouse.tables.registry import input_of
 from tests.marts.conftest import LakeOf
 from tests.marts.lake import EARLIER, MONDAY, Lake, Row
 
@@ -79,8 +81,8 @@ def together(*worlds: dict[str, list[Row]]) -> dict[str, list[Row]]:
     return {name: [row for each in worlds for row in each[name]] for name in worlds[0]}
 
 
-def test_inputs_are_tables_or_earlier_marts() -> None:
-    known = {table.name for table in REGISTRY.tables}
+def test_inputs_are_tables_or_earlier_marts_or_staging() -> None:
+    known = {table.name for table in REGISTRY.tables} | {input_of(name, STAGING) for name in ENTITIES}
     for mart in MARTS:
         assert set(mart.inputs) <= known, mart.name
         assert mart.name not in known

@@ -81,7 +81,7 @@ select l.id as id, l.popularity as popularity, l.id is not null as listed, l.exc
   case
     when k.id is null then case when l.excluded is null then l.reason end
     when k.state = 'quarantined' then 'retry'
-    when k.state = 'gone' then case when l.excluded is null or {said_once} then 'retry' end
+    when k.state = 'gone' then case when l.excluded is null or k.landed_at is not null then 'retry' end
     {kept_up}
   end as reason
 from listed l left join known k on k.entity = :entity and k.id = l.id
@@ -90,7 +90,10 @@ union all
 select k.id, null, 0, null,
   case
     when k.state = 'quarantined' then 'retry'
-    when k.state = 'gone' then case when {said_once} then 'retry' end
+    when k.state = 'gone' then case
+      when {said_once} then 'retry'
+      when k.landed_at is not null and k.fetched_at <= c.fresh_after then 'changed'
+    end
     {others_kept_up}
   end
 from known k
@@ -290,7 +293,7 @@ class _Planner:
         lines += self._wanted.keys
         self._check_floor(len(lines))
         # Tables that a purge has emptied mention nothing.
-        before = self._before.listings if lines else []
+        before = self._before.listings if lines or selection.source != "column" else []
         lines += named
         self._listing.add_lines(lines, selection)
         for listing in before:
@@ -442,8 +445,10 @@ def selection_notes(plan: Plan) -> Iterator[str]:
     if counts.listed and sum(counts.excluded.values()) == counts.listed:
         reason = ", ".join(f"{count:,} by {name}" for name, count in sorted(counts.excluded.items()))
         yield f"all {counts.listed:,} listed ids are excluded ({reason}): nothing in the listing is requested"
+    # Of ids that are requested for another cause nothing says whether the listing would exclude them.
+    counted = counts.listed >= NOTABLE and not counts.requested.keys() - {Cause.NEW, Cause.LISTED}
     for name, limit in (("min_popularity", selection.min_popularity), ("top", selection.top)):
-        if limit is not None and counts.listed >= NOTABLE and not counts.excluded.get(name):
+        if limit is not None and counted and not counts.excluded.get(name):
             yield f"{name} = {limit:g} excludes none of the {counts.listed:,} listed ids"
 
 

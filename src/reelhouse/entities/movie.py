@@ -137,7 +137,15 @@ _TABLES = (
     ),
     titles.alternative_titles(_KIND, "alternative_titles.titles[]"),
     titles.translations(
-        _KIND, col("runtime", "bigint", "data.runtime", "Length of that version.", "minutes", zero_is_null=True)
+        _KIND,
+        col(
+            "runtime",
+            "bigint",
+            "data.runtime",
+            "Length of that version; NULL where TMDB has 0.",
+            "minutes",
+            zero_is_null=True,
+        ),
     ),
     titles.videos(_KIND),
     titles.images(_KIND),

@@ -13,9 +13,10 @@ from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
 from reelhouse.entities.registry import ENTITIES
-from reelhouse.entities.schema import ColumnSpec, Table, key_of
+from reelhouse.entities.schema import STAGING, ColumnSpec, Table, key_of
 from reelhouse.entities.titles import INCLUDES_OFFERS
 from reelhouse.marts.measures import date_key, kept
+from reelhouse.tables.registry import input_of
 
 # What changes with every answer is not a change of the title.
 _MEASURES = ("popularity", "vote_average", "vote_count")
@@ -25,7 +26,8 @@ _INTERVAL = (
     ColumnSpec(
         "valid_to",
         "timestamp",
-        "The first answer that said otherwise or left the title out (gone, filtered, adult); NULL while it holds.",
+        "The first answer that said otherwise or left the title out (gone, filtered, adult); NULL while it holds. "
+        "Answers that TMDB has removed a title count if they came on two days, or if the tables leave the title out.",
     ),
     ColumnSpec("is_current", "boolean", "Whether it holds now."),
     ColumnSpec("is_deleted", "boolean", "Whether it is the last that was known of a title that TMDB has removed."),
@@ -43,38 +45,75 @@ def history_of(kind: str, days: Table, adult_titles: bool) -> Table:
         "Changes of votes and popularity do not start a version.",
         (own[f"{kind}_id"], _INTERVAL[0], *(own[name] for name in names), *_INTERVAL[1:]),
         intervals,
-        (days.name, "record"),
+        (days.name, "record", input_of(kind, STAGING)),
         (f"{kind}_id", "valid_from"),
         {"kind": kind, "names": names, "adult_titles": adult_titles},
-        version=2,
+        version=3,
     )
 
 
-def intervals(days: DataFrame, record: DataFrame, *, kind: str, names: list[str], adult_titles: bool) -> DataFrame:
+def intervals(
+    days: DataFrame, record: DataFrame, staging: DataFrame, *, kind: str, names: list[str], adult_titles: bool
+) -> DataFrame:
     """One row for each interval in which the columns of these *names* stayed the same."""
     id_column = f"{kind}_id"
     in_order = _neighbours(id_column, "fetched_at")
+    shown = days.select(id_column, "fetched_at", *names, F.lit(False).alias("is_out"), F.lit(False).alias("is_deleted"))
+    answers = shown.unionByName(_absences(days, record, staging, kind), allowMissingColumns=True)
     # One struct of all columns, since each function of a window costs as much. What the answer before says of another
     # title differs by its id.
-    said = days.withColumn("said", F.struct(id_column, *names))
+    said = answers.withColumn("said", F.struct(id_column, "is_out", *names))
     before = said.withColumn("before", F.lag("said").over(in_order))
     changes = before.filter(~F.col("said").eqNullSafe(F.col("before")))
-    following = F.lead(F.struct(id_column, "fetched_at")).over(in_order)
-    rows = (
-        changes.withColumn("following", following)
-        .withColumn("next", _of_title(id_column, "following", "fetched_at"))
-        # Only now: what was said before a title became an adult one ends there.
-        .filter(kept(adult_titles))
-        .join(_left_out(record, kind, id_column), id_column, "left")
-    )
-    last = F.col("next").isNull()
+    following = F.lead(F.struct(id_column, "fetched_at", "is_deleted")).over(in_order)
+    # Only now: what was said before a title was left out, or became an adult one, ends there.
+    rows = changes.withColumn("following", following).filter(~F.col("is_out") & kept(adult_titles))
+    ends = _of_title(id_column, "following", "fetched_at")
     return rows.select(
         id_column,
         F.col("fetched_at").alias("valid_from"),
         *names,
-        F.coalesce("next", "left_out_at").alias("valid_to"),
-        (last & F.col("left_out_at").isNull()).alias("is_current"),
-        (last & F.coalesce("is_gone", F.lit(False))).alias("is_deleted"),
+        ends.alias("valid_to"),
+        ends.isNull().alias("is_current"),
+        F.coalesce(_of_title(id_column, "following", "is_deleted"), F.lit(False)).alias("is_deleted"),
+    )
+
+
+def _absences(days: DataFrame, record: DataFrame, staging: DataFrame, kind: str) -> DataFrame:
+    """The first of the answers in a row that leave a title out: TMDB has removed it, or the record filter refuses it.
+
+    *is_deleted* says whether TMDB has removed the title and it has not come back. One day's answer that a title is gone
+    may be an outage of TMDB's: it counts if another day's says so too, or if the tables leave the title out.
+    """
+    id_column = f"{kind}_id"
+    state = F.col("state")
+    left_out = staging.filter(state.isin("gone", "filtered") & F.col("id").isNotNull())
+    by_day = left_out.groupBy(F.col("id").alias(id_column), F.col("fetched_at").cast("date").alias("day")).agg(
+        F.min("fetched_at").alias("fetched_at"), F.max(state == "filtered").alias("is_filtered")
+    )
+    # Answers between which none shows the title have as many before them that do.
+    shown = days.select(id_column, F.col("fetched_at").alias("shown_at"))
+    earlier = shown.join(F.broadcast(by_day), id_column).groupBy(id_column, "day").agg(
+        F.min("fetched_at").alias("fetched_at"),
+        F.max("is_filtered").alias("is_filtered"),
+        F.count_if(F.col("shown_at") < F.col("fetched_at")).alias("before"),
+        F.count("shown_at").alias("shown"),
+    )  # fmt: skip
+    in_a_row = earlier.groupBy(id_column, "before").agg(
+        F.min("fetched_at").alias("fetched_at"),
+        (F.max("is_filtered") | (F.count("day") > 1)).alias("is_sure"),
+        (F.max("shown") == F.col("before")).alias("is_last"),
+    )
+    known = record.filter(F.col("entity") == kind).select(
+        F.col("id").alias(id_column), F.col("state").alias("known_as")
+    )
+    rows = known.join(F.broadcast(in_a_row), id_column)
+    is_out = F.col("known_as").isin("gone", "filtered")
+    return rows.filter(F.when(F.col("is_last"), is_out).otherwise(F.col("is_sure"))).select(
+        id_column,
+        "fetched_at",
+        F.lit(True).alias("is_out"),
+        (F.col("is_last") & (F.col("known_as") == "gone")).alias("is_deleted"),
     )
 
 
@@ -91,14 +130,6 @@ def _of_title(id_column: str, neighbour: str, member: str) -> Column:
     """A *member* of a *neighbour*, a struct with its title's id; NULL if it is of another title."""
     # The member is chosen last: of a struct that is NULL, Sail would give what it was before.
     return F.when(F.col(neighbour)[id_column] == F.col(id_column), F.col(neighbour)[member])
-
-
-def _left_out(record: DataFrame, kind: str, id_column: str) -> DataFrame:
-    """The titles of a *kind* that TMDB has removed or the record filter leaves out now, and since when."""
-    state = F.col("state")
-    return record.filter((F.col("entity") == kind) & state.isin("gone", "filtered")).select(
-        F.col("id").alias(id_column), F.col("fetched_at").alias("left_out_at"), (state == "gone").alias("is_gone")
-    )
 
 
 _SNAPSHOT = (
@@ -190,7 +221,7 @@ AVAILABILITY_COLUMNS = (
     ColumnSpec(
         "last_seen",
         "date",
-        "Day of the last answer with the offer, without one between that lacks it; "
+        "Day of the last answer with the offer, without one between that lacks it or leaves the title out; "
         "answers without `watch/providers` do not count.",
     ),
     ColumnSpec(
@@ -205,30 +236,30 @@ _OFFER = ("title_id", "iso_3166_1", "monetization_type", "provider_id")
 def availability(*frames: DataFrame, kinds: Mapping[str, int], adult_titles: bool) -> DataFrame:
     """One row for each time that a provider offered a title.
 
-    *kinds* have two frames each: days, and offers by day. The last frame are the records.
+    *kinds* have three frames each: days, offers by day, and staging. The last frame are the records.
     """
     *of_kinds, record = frames
-    parts = zip(kinds, of_kinds[::2], of_kinds[1::2], strict=True)
+    parts = zip(kinds, of_kinds[::3], of_kinds[1::3], of_kinds[2::3], strict=True)
     return reduce(
         DataFrame.unionByName,
         (
-            _offered(kind, days.withColumn("kept", kept(adult_titles)), offers, _left_out(record, kind, "title_id"))
-            for kind, days, offers in parts
+            _offered(kind, days.withColumn("kept", kept(adult_titles)), offers, _absences(days, record, staging, kind))
+            for kind, days, offers, staging in parts
         ),
     )
 
 
-def _offered(kind: str, days: DataFrame, offers: DataFrame, left_out: DataFrame) -> DataFrame:
-    by_day = Window.partitionBy("title_id").orderBy("day")
+def _offered(kind: str, days: DataFrame, offers: DataFrame, absences: DataFrame) -> DataFrame:
+    by_day = Window.partitionBy("title_id").orderBy("day", "fetched_at")
     of_title = Window.partitionBy("title_id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     # An answer that was requested without offers neither has nor lacks any, but a title that is left out has none.
-    telling = days.filter(F.col(INCLUDES_OFFERS) | ~F.col("kept"))
-    answers = telling.select(F.col(f"{kind}_id").alias("title_id"), "day", "kept").withColumn(
-        "answer", F.row_number().over(by_day)
-    )
+    telling = days.filter(F.col(INCLUDES_OFFERS) | ~F.col("kept")).select(f"{kind}_id", "day", "fetched_at", "kept")
+    left_out = absences.select(f"{kind}_id", F.to_date("fetched_at").alias("day"), "fetched_at", F.lit(False))
+    answers = telling.union(left_out).withColumnRenamed(f"{kind}_id", "title_id")
+    answers = answers.withColumn("answer", F.row_number().over(by_day))
     answers = answers.withColumn("newest", F.max("answer").over(of_title))
     offered = offers.withColumnRenamed(f"{kind}_id", "title_id").select("day", *_OFFER).distinct()
-    numbered = offered.join(answers.filter("kept"), ["title_id", "day"])
+    numbered = offered.join(answers.filter("kept").drop("fetched_at"), ["title_id", "day"])
     # Answers in a row that have the offer differ from their own numbers by the same. Numbered by title, of which there
     # are fewer than offers.
     run = F.col("answer") - F.row_number().over(Window.partitionBy("title_id").orderBy(*_OFFER[1:], "answer"))
@@ -238,10 +269,4 @@ def _offered(kind: str, days: DataFrame, offers: DataFrame, left_out: DataFrame)
         F.max("day").alias("last_seen"),
         (F.max("answer") == F.max("newest")).alias("is_current"),
     )
-    return rows.join(left_out, "title_id", "left").select(
-        F.lit(kind).alias("media_type"),
-        *_OFFER,
-        "first_seen",
-        "last_seen",
-        (F.col("is_current") & F.col("left_out_at").isNull()).alias("is_current"),
-    )
+    return rows.select(F.lit(kind).alias("media_type"), *_OFFER, "first_seen", "last_seen", "is_current")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from reelhouse.entities.registry import ENTITIES
-from reelhouse.entities.schema import ColumnSpec, Table
+from reelhouse.entities.schema import STAGING, ColumnSpec, Table
 from reelhouse.marts import dates, dimensions, facts, history, movies, series, titles
 from reelhouse.marts.bridges import bridges_of
 from reelhouse.marts.measures import Measures
-from reelhouse.tables.registry import Registry
+from reelhouse.tables.registry import Registry, input_of
 
 _DIM_MOVIE, _DIM_TV = "dim_movie", "dim_tv"
 
@@ -52,10 +53,10 @@ def _histories(kinds: list[str], measures: Measures) -> Iterator[Table]:
             "From when to when a provider offered a title. Data by JustWatch.",
             history.AVAILABILITY_COLUMNS,
             history.availability,
-            (*(f"{kind}{end}" for kind in kinds for end in ("_daily", "_offer_daily")), "record"),
+            (*chain(*((f"{kind}_daily", f"{kind}_offer_daily", input_of(kind, STAGING)) for kind in kinds)), "record"),
             ("title_id", "media_type", "iso_3166_1", "monetization_type", "provider_id", "first_seen"),
-            {"kinds": dict.fromkeys(kinds, 2), "adult_titles": measures.adult_titles},
-            version=4,
+            {"kinds": dict.fromkeys(kinds, 3), "adult_titles": measures.adult_titles},
+            version=5,
         )
 
 
