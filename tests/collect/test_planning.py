@@ -478,17 +478,21 @@ def test_what_discover_does_not_find_any_more_is_requested_though_it_finds_nothi
 
 
 @pytest.mark.parametrize("landed", [True, False])
-def test_a_removed_title_in_no_listing_is_requested_when_tmdb_says_that_it_has_changed(landed: bool) -> None:
+@pytest.mark.parametrize(("last_run", "cause"), [("2027-03-07", "changed"), ("2027-02-07", "stale")])
+def test_a_removed_title_in_no_listing_is_requested_when_tmdb_says_that_it_has_changed(
+    landed: bool, last_run: str, cause: str
+) -> None:
+    """Or when that is unknown: the feed of so long ago is not read."""
     storage = MemoryStorage()
     state = State.LANDED if landed else State.GONE
-    times = ["2027-03-05T08:00:00Z", "2027-03-06T08:00:00Z", "2027-03-07T08:00:00Z"]
+    times = ["2027-01-05T08:00:00Z", "2027-01-06T08:00:00Z", f"{last_run}T08:00:00Z"]
     for run, at in enumerate(times, 1):
-        plan = a_plan(storage, ["1", "2"], run=run, changes_read_to=at)
-        settle(storage, plan, [a_outcome("1", state if run == 1 else State.GONE, fetched_at=at), a_outcome("2")])
+        plan = a_plan(storage, ["1"], run=run, changes_read_to=at)
+        settle(storage, plan, [a_outcome("1", state if run == 1 else State.GONE, fetched_at=at)])
         finalize(storage, plan)
-    with a_world(World(changes={"2027-03-09": [1]})) as server:
+    with a_world(World(changes={"2027-03-09": [1]} if cause == "changed" else {})) as server:
         found = lines(storage, planned(storage, server, wanted(selection=Selection(source="list"))))
-    assert [line for line in found if line.startswith("1 ")] == (["1 changed"] if landed else [])
+    assert found == ([f"1 {cause}"] if landed else [])
 
 
 def test_an_id_that_left_a_listing_is_requested_once_more_after_the_next_morning() -> None:

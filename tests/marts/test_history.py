@@ -205,3 +205,17 @@ def test_an_interval_ends_with_the_first_answer_that_left_the_title_out(
     assert sorted(rows) == [
         (noon[first], None if last is None else noon[last], *rest) for first, last, *rest in intervals
     ]
+
+
+@pytest.mark.parametrize("state", ["gone", "filtered"])
+def test_a_title_that_is_shown_between_two_answers_of_a_day_that_leave_it_out_is_left_out(
+    lake_of: LakeOf, state: str
+) -> None:
+    out = [_out(1, datetime(2026, 11, 21, hour), state) for hour in (9, 15, 18)]
+    record = {"entity": "movie", "id": 1, "state": state, "fetched_at": out[-1]["fetched_at"]}
+    days, offers = [_movie(1, _TWO)], [_offer(1, _TWO, 8)]
+    lake = lake_of(movie_daily=days, movie_offer_daily=offers, record=[record], **_outcomes(*out))
+    (row,) = lake.rows("dim_movie_history")
+    found = (row["valid_from"], row["valid_to"], row["is_current"], row["is_deleted"])
+    assert found == (days[0]["fetched_at"], out[1]["fetched_at"], False, state == "gone")
+    assert [row["is_current"] for row in lake.rows("fact_watch_availability")] == [False]

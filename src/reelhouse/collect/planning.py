@@ -92,7 +92,9 @@ select k.id, null, 0, null,
     when k.state = 'quarantined' then 'retry'
     when k.state = 'gone' then case
       when {said_once} then 'retry'
-      when k.landed_at is not null and k.fetched_at <= c.fresh_after then 'changed'
+      when k.landed_at is null then null
+      when k.fetched_at <= c.fresh_after then 'changed'
+      when k.fetched_at < :others_stale_before then 'stale'
     end
     {others_kept_up}
   end
@@ -367,7 +369,8 @@ class _Planner:
 
     def _knows_any(self) -> bool:
         found = self._ledger.db.execute(
-            "select 1 from known where entity = ? and state <> 'gone' limit 1", (self._wanted.entity.name,)
+            "select 1 from known where entity = ? and (state <> 'gone' or landed_at is not null) limit 1",
+            (self._wanted.entity.name,),
         ).fetchone()
         return found is not None
 

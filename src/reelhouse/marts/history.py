@@ -87,22 +87,24 @@ def _absences(days: DataFrame, record: DataFrame, staging: DataFrame, kind: str)
     """
     id_column = f"{kind}_id"
     state = F.col("state")
-    left_out = staging.filter(state.isin("gone", "filtered") & F.col("id").isNotNull())
-    by_day = left_out.groupBy(F.col("id").alias(id_column), F.col("fetched_at").cast("date").alias("day")).agg(
-        F.min("fetched_at").alias("fetched_at"), F.max(state == "filtered").alias("is_filtered")
+    left_out = staging.filter(state.isin("gone", "filtered")).select(
+        F.col("id").alias(id_column), "fetched_at", (state == "filtered").alias("is_filtered")
     )
     # Answers between which none shows the title have as many before them that do.
-    shown = days.select(id_column, F.col("fetched_at").alias("shown_at"))
-    earlier = shown.join(F.broadcast(by_day), id_column).groupBy(id_column, "day").agg(
-        F.min("fetched_at").alias("fetched_at"),
+    shown = days.select(id_column, F.col("fetched_at").alias("shown_at")).join(F.broadcast(left_out), id_column)
+    counted = shown.groupBy(id_column, "fetched_at").agg(
         F.max("is_filtered").alias("is_filtered"),
         F.count_if(F.col("shown_at") < F.col("fetched_at")).alias("before"),
         F.count("shown_at").alias("shown"),
-    )  # fmt: skip
-    in_a_row = earlier.groupBy(id_column, "before").agg(
-        F.min("fetched_at").alias("fetched_at"),
-        (F.max("is_filtered") | (F.count("day") > 1)).alias("is_sure"),
-        (F.max("shown") == F.col("before")).alias("is_last"),
+    )
+    in_a_row = (
+        counted.withColumn("day", F.to_date("fetched_at"))
+        .groupBy(id_column, "before")
+        .agg(
+            F.min("fetched_at").alias("fetched_at"),
+            (F.max("is_filtered") | (F.min("day") < F.max("day"))).alias("is_sure"),
+            (F.max("shown") == F.col("before")).alias("is_last"),
+        )
     )
     known = record.filter(F.col("entity") == kind).select(
         F.col("id").alias(id_column), F.col("state").alias("known_as")
