@@ -38,12 +38,12 @@ _SHUFFLES = {
     "marts/bridge_movie_language": 1,
     "marts/bridge_movie_keyword": 1,
     "marts/movie_flat": 5,
-    "marts/dim_movie_history": 1,
+    "marts/dim_movie_history": 3,
     "marts/fact_movie_snapshot": 4,
     "marts/edge_costar": 5,
     "marts/dim_job": 1,
     "marts/dim_certification": 1,
-    "marts/fact_watch_availability": 4,
+    "marts/fact_watch_availability": 6,
 }
 
 # Apache Spark joins by two keys, and groups by one of them again, with a shuffle for either.
