@@ -104,6 +104,18 @@ def test_each_setting_is_read_from_its_environment_variable(name: str, tmp_path:
     assert found != Settings()
 
 
+@pytest.mark.parametrize("where", ["file", "argument"])
+def test_a_whole_number_where_a_number_is_expected_has_a_point(where: str, tmp_path: Path) -> None:
+    """A plan is compared by its text with what is read back of it."""
+    if where == "file":
+        (tmp_path / FILE).write_text("min_popularity = 40\n[entity.movie]\nmin_popularity = 41\n")
+        found = load(folder=tmp_path, environ={})
+        assert repr(found.of("movie").min_popularity) == "41.0"
+    else:
+        found = Settings(min_popularity=40)
+    assert repr(found.min_popularity) == "40.0"
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_each_setting_is_read_from_the_file(name: str, tmp_path: Path) -> None:
     value = OTHERS[name][1]

@@ -252,6 +252,7 @@ class Settings:
     def __post_init__(self) -> None:
         for one in _general():
             value = _check_type(one, getattr(self, one.name), f" in {_places(one.name)}")
+            object.__setattr__(self, one.name, value)
             if one.metadata["rule"] is not None and value is not None:
                 fits, expected = one.metadata["rule"]
                 _require(fits(value), one.name, expected, value)
@@ -535,7 +536,8 @@ def _check_type(one: Field[Any], value: Any, where: str) -> Any:
     if not fits[kind.removesuffix(" | None")]:
         shown = type(value).__name__ if one.metadata["secret"] else repr(value)[:_SHOWN]
         raise ConfigError(f"{one.name}: {_expected(one)} is expected, not {shown}; correct it{where}")
-    return value
+    # A plan is read back with a float, and has to be the same.
+    return float(value) if kind.startswith("float") else value
 
 
 def _expected(one: Field[Any]) -> str:

@@ -33,8 +33,15 @@ def _out(id_: int, at: datetime, state: str = "gone") -> dict[str, Any]:
     return {"id": id_, "fetched_at": at, "state": state}
 
 
-def _outcomes(*answers: dict[str, Any]) -> dict[str, Any]:
-    return {input_of("movie", STAGING): answers}
+def _outcomes(days: list[dict[str, Any]], *left_out: dict[str, Any]) -> dict[str, Any]:
+    """Staging of the answers of *days* and of those that leave titles out, newest last."""
+    shown = [{"id": row["movie_id"], "fetched_at": row["fetched_at"], "state": "landed"} for row in days]
+    answers = sorted([*shown, *left_out], key=lambda row: row["fetched_at"])
+    return _staging(answers)
+
+
+def _staging(answers: list[dict[str, Any]]) -> dict[str, Any]:
+    return {input_of("movie", STAGING): [{**row, "sequence": place} for place, row in enumerate(answers)]}
 
 
 def _offer(movie_id: int, day: date, provider_id: int) -> dict[str, Any]:
@@ -85,7 +92,7 @@ def test_an_offer_is_current_only_if_the_newest_answer_has_it_and_its_title_is_s
     days += [_movie(3, _ONE), _movie(3, _THREE)]
     offers += [_offer(3, _ONE, 8), _offer(3, _THREE, 8)]
     records.append(_record("movie", 3, "landed"))
-    lake = lake_of(movie_daily=days, movie_offer_daily=offers, record=records, **_outcomes(*out))
+    lake = lake_of(movie_daily=days, movie_offer_daily=offers, record=records, **_outcomes(days, *out))
     names = ("title_id", "provider_id", "first_seen", "last_seen", "is_current")
     assert sorted(tuple(row[name] for name in names) for row in lake.rows("fact_watch_availability")) == [
         (1, 8, _ONE, _FOUR, True),
@@ -126,7 +133,7 @@ def test_a_title_has_an_interval_for_each_time_it_stayed_the_same(lake_of: LakeO
         _movie(1 + _SHARED, _ONE, title="A", status=None),
     ]
     records = [_record("movie", 1, "landed"), _record("movie", 1 + _SHARED, "gone")]
-    lake = lake_of(movie_daily=days, record=records, **_outcomes(_out(1 + _SHARED, _LEFT_OUT_AT)))
+    lake = lake_of(movie_daily=days, record=records, **_outcomes(days, _out(1 + _SHARED, _LEFT_OUT_AT)))
     names = ("movie_id", "status", "valid_from", "valid_to", "is_current", "is_deleted")
     noon = {day: datetime(day.year, day.month, day.day, 12) for day in (_ONE, _TWO, _THREE, _FOUR)}
     found = [tuple(row[name] for name in names) for row in lake.rows("dim_movie_history")]
@@ -148,7 +155,7 @@ def test_nothing_holds_now_of_a_title_that_became_adult_or_is_filtered(lake_of: 
     ]
     offers = [_offer(movie_id, day, 8) for movie_id, day in ((1, _ONE), (1, _TWO), (2, _ONE), (3, _ONE), (3, _TWO))]
     records = [_record("movie", 1, "landed"), _record("movie", 2, "filtered"), _record("movie", 3, "landed")]
-    out = _outcomes(_out(2, _LEFT_OUT_AT, "filtered"))
+    out = _outcomes(days, _out(2, _LEFT_OUT_AT, "filtered"))
     lake = lake_of(movie_daily=days, movie_offer_daily=offers, record=records, **out)
     one, two = (datetime(day.year, day.month, day.day, 12) for day in (_ONE, _TWO))
     names = ("movie_id", "valid_from", "valid_to", "is_current", "is_deleted")
@@ -199,7 +206,7 @@ def test_an_interval_ends_with_the_first_answer_that_left_the_title_out(
     shown = max(at for answer, _, at in named if (answer.isdigit() if state == "landed" else answer == state))
     record = {"entity": "movie", "id": 1, "state": state, "fetched_at": shown}
     others = {"movie_daily": [*movies, _movie(1 + _SHARED, _ONE)], "record": [record, {**record, "id": 1 + _SHARED}]}
-    lake = lake_of(**others, **_outcomes(*out))
+    lake = lake_of(**others, **_outcomes(movies, *out))
     names = ("valid_from", "valid_to", "is_current", "is_deleted")
     rows = [tuple(row[name] for name in names) for row in lake.rows("dim_movie_history") if row["movie_id"] == 1]
     assert sorted(rows) == [
@@ -214,8 +221,32 @@ def test_a_title_that_is_shown_between_two_answers_of_a_day_that_leave_it_out_is
     out = [_out(1, datetime(2026, 11, 21, hour), state) for hour in (9, 15, 18)]
     record = {"entity": "movie", "id": 1, "state": state, "fetched_at": out[-1]["fetched_at"]}
     days, offers = [_movie(1, _TWO)], [_offer(1, _TWO, 8)]
-    lake = lake_of(movie_daily=days, movie_offer_daily=offers, record=[record], **_outcomes(*out))
+    lake = lake_of(movie_daily=days, movie_offer_daily=offers, record=[record], **_outcomes(days, *out))
     (row,) = lake.rows("dim_movie_history")
     found = (row["valid_from"], row["valid_to"], row["is_current"], row["is_deleted"])
     assert found == (days[0]["fetched_at"], out[1]["fetched_at"], False, state == "gone")
     assert [row["is_current"] for row in lake.rows("fact_watch_availability")] == [False]
+
+
+@pytest.mark.parametrize(
+    ("left_out_at", "newest", "interval"),
+    [
+        # A CDN's answers have its time: the filter refused the answer that it accepted afterwards.
+        (12, "landed", (12, None, True)),
+        # Or an answer that came later is older.
+        (11, "filtered", (12, 12, False)),
+        (12, "filtered", (12, 12, False)),
+    ],
+)
+def test_which_answer_came_later_is_not_told_by_their_times(
+    lake_of: LakeOf, left_out_at: int, newest: str, interval: tuple[int, int | None, bool]
+) -> None:
+    out = _out(1, datetime(2026, 11, 21, left_out_at), "filtered")
+    days, offers = [_movie(1, _TWO)], [_offer(1, _TWO, 8)]
+    shown = {"id": 1, "fetched_at": days[0]["fetched_at"], "state": "landed"}
+    answers = [out, shown] if newest == "landed" else [shown, out]
+    record = {"entity": "movie", "id": 1, "state": newest, "fetched_at": answers[-1]["fetched_at"]}
+    lake = lake_of(movie_daily=days, movie_offer_daily=offers, record=[record], **_staging(answers))
+    (row,) = lake.rows("dim_movie_history")
+    assert (row["valid_from"].hour, row["valid_to"] and row["valid_to"].hour, row["is_current"]) == interval
+    assert [row["is_current"] for row in lake.rows("fact_watch_availability")] == [interval[2]]

@@ -625,3 +625,12 @@ def test_the_command_fails_where_the_lake_is_not_whole(lake: MemoryStorage, tmp_
 def test_a_plan_that_says_something_else_than_what_was_executed_is_named(lake: MemoryStorage, change: Any) -> None:
     _spoil(lake, plan_key("movie", 1), lambda found: found.update(change))
     _red(lake, "movie run 1: its plan is not the one that was executed")
+
+
+def test_a_plan_whose_numbers_are_read_back_with_a_point_is_the_one_that_was_executed(lake: MemoryStorage) -> None:
+    """Earlier releases wrote a whole number of the settings as it was."""
+    _spoil(lake, plan_key("movie", 1), lambda found: found["selection"].update(min_popularity=1))
+    written = hashlib.sha256(lake.get(plan_key("movie", 1))).hexdigest()
+    _spoil(lake, reconciliation_key("movie", 1), lambda found: found.update(plan=written))
+    assert b'"min_popularity":1}' in lake.get(plan_key("movie", 1))
+    assert [one for one in verify(lake).problems if "executed" in one] == []

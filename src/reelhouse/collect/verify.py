@@ -21,7 +21,7 @@ from reelhouse.errors import LakeError, ListingError, MissingKeyError
 from reelhouse.ids import SINGLE, key_id, number_of
 from reelhouse.raw.chunk import Envelope, read_chunk, read_lines
 from reelhouse.raw.json_objects import get_named
-from reelhouse.raw.keys import RUNS, chunk_place, chunks_folder, ledgers, run_place, runs_folder
+from reelhouse.raw.keys import RUNS, chunk_place, chunks_folder, ledgers, plan_key, run_place, runs_folder
 from reelhouse.raw.ledger import TABLES, Ledger, empty_ledger, open_ledger
 from reelhouse.raw.lost_runs import lost_runs
 from reelhouse.raw.plan import Plan, last_run, read_plan, unpack_lines
@@ -354,7 +354,7 @@ def _check_end(storage: Storage, plan: Plan, counted: RunTally, *, newest: bool)
             yield f"id {key} of {plan.name} has no receipt, though the run is reconciled"
         if counted.pending > len(counted.pending_keys):
             yield f"{plan.name}: {counted.pending - len(counted.pending_keys)} more ids have no receipt"
-    yield from _differences(made, plan, counted)
+    yield from _differences(storage, made, plan, counted)
 
 
 def _given_up(made: Reconciliation, counted: RunTally) -> bool:
@@ -370,7 +370,7 @@ def _was_given_up(storage: Storage, plan: Plan, counted: RunTally) -> bool:
     return False
 
 
-def _differences(made: Reconciliation, plan: Plan, counted: RunTally) -> Iterator[str]:
+def _differences(storage: Storage, made: Reconciliation, plan: Plan, counted: RunTally) -> Iterator[str]:
     found = {
         "requested": plan.ids.count,
         **{state.value: counted.states.get(state.value, 0) for state in State},
@@ -386,10 +386,15 @@ def _differences(made: Reconciliation, plan: Plan, counted: RunTally) -> Iterato
         stated = getattr(made, name)
         if stated != value:
             yield f"{plan.name}: its reconciliation says {name} = {stated}, its receipts say {value}"
-    if made.plan != plan.sha256:
+    if made.plan != plan.sha256 and made.plan != _stored_hash(storage, plan):
         yield f"{plan.name}: its plan is not the one that was executed, by the hash in its reconciliation"
     if not made.complete:
         yield f"{plan.name} was reconciled as incomplete"
+
+
+def _stored_hash(storage: Storage, plan: Plan) -> str:
+    """Of the plan as it was written: of a number without a point, the one that is read back is written otherwise."""
+    return hashlib.sha256(storage.get(plan_key(plan.entity, plan.run))).hexdigest()
 
 
 def _check_chunks(storage: Storage, plan: Plan) -> Iterator[str]:

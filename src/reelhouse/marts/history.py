@@ -57,9 +57,9 @@ def intervals(
 ) -> DataFrame:
     """One row for each interval in which the columns of these *names* stayed the same."""
     id_column = f"{kind}_id"
-    in_order = _neighbours(id_column, "fetched_at")
-    shown = days.select(id_column, "fetched_at", *names, F.lit(False).alias("is_out"), F.lit(False).alias("is_deleted"))
-    answers = shown.unionByName(_absences(days, record, staging, kind), allowMissingColumns=True)
+    in_order = _neighbours(id_column, "after", "is_out")
+    shown = days.select(id_column, "fetched_at", *names, *_SHOWN)
+    answers = shown.unionByName(_absences(record, staging, kind), allowMissingColumns=True)
     # One struct of all columns, since each function of a window costs as much. What the answer before says of another
     # title differs by its id.
     said = answers.withColumn("said", F.struct(id_column, "is_out", *names))
@@ -79,41 +79,55 @@ def intervals(
     )
 
 
-def _absences(days: DataFrame, record: DataFrame, staging: DataFrame, kind: str) -> DataFrame:
+# What `_absences` has, for an answer that shows the title.
+_SHOWN = (F.col("fetched_at").alias("after"), F.lit(False).alias("is_out"), F.lit(False).alias("is_deleted"))
+
+
+def _absences(record: DataFrame, staging: DataFrame, kind: str) -> DataFrame:
     """The first of the answers in a row that leave a title out: TMDB has removed it, or the record filter refuses it.
 
+    It comes after the answer of the instant *after*, which need not be earlier: answers of a CDN have its time.
     *is_deleted* says whether TMDB has removed the title and it has not come back. One day's answer that a title is gone
     may be an outage of TMDB's: it counts if another day's says so too, or if the tables leave the title out.
     """
     id_column = f"{kind}_id"
     state = F.col("state")
+    id_ = F.col("id").alias(id_column)
     left_out = staging.filter(state.isin("gone", "filtered")).select(
-        F.col("id").alias(id_column), "fetched_at", (state == "filtered").alias("is_filtered")
+        id_, F.col("sequence").alias("left_out"), "fetched_at", (state == "filtered").alias("is_filtered")
     )
-    # Answers between which none shows the title have as many before them that do.
-    shown = days.select(id_column, F.col("fetched_at").alias("shown_at")).join(F.broadcast(left_out), id_column)
-    counted = shown.groupBy(id_column, "fetched_at").agg(
-        F.max("is_filtered").alias("is_filtered"),
-        F.count_if(F.col("shown_at") < F.col("fetched_at")).alias("before"),
-        F.count("shown_at").alias("shown"),
+    landed = staging.filter(state == "landed").select(id_, "sequence", F.col("fetched_at").alias("shown_at"))
+    # The newest answer of each day is what tables of days have.
+    shown = (
+        landed.withColumn("shown_on", F.to_date("shown_at"))
+        .join(F.broadcast(left_out), id_column)
+        .groupBy(id_column, "left_out", "fetched_at", "is_filtered", "shown_on")
+        .agg(F.max("sequence").alias("shown"), F.max_by("shown_at", "sequence").alias("shown_at"))
     )
+    earlier = F.col("shown") < F.col("left_out")
+    counted = shown.groupBy(id_column, "left_out", "fetched_at", "is_filtered").agg(
+        F.count_if(earlier).alias("before"),
+        F.count("shown").alias("days"),
+        F.max_by("shown_at", F.when(earlier, F.col("shown"))).alias("after"),
+    )
+    # Answers between which none shows the title have as many before them that do; one that has none ends nothing.
     in_a_row = (
-        counted.withColumn("day", F.to_date("fetched_at"))
-        .groupBy(id_column, "before")
+        counted.filter("before > 0")
+        .withColumn("day", F.to_date("fetched_at"))
+        .groupBy(id_column, "before", "after")
         .agg(
-            F.min("fetched_at").alias("fetched_at"),
+            F.min("fetched_at").alias("first"),
             (F.max("is_filtered") | (F.min("day") < F.max("day"))).alias("is_sure"),
-            (F.max("shown") == F.col("before")).alias("is_last"),
+            (F.max("days") == F.col("before")).alias("is_last"),
         )
     )
-    known = record.filter(F.col("entity") == kind).select(
-        F.col("id").alias(id_column), F.col("state").alias("known_as")
-    )
+    known = record.filter(F.col("entity") == kind).select(id_, F.col("state").alias("known_as"))
     rows = known.join(F.broadcast(in_a_row), id_column)
     is_out = F.col("known_as").isin("gone", "filtered")
     return rows.filter(F.when(F.col("is_last"), is_out).otherwise(F.col("is_sure"))).select(
         id_column,
-        "fetched_at",
+        F.greatest("first", "after").alias("fetched_at"),
+        "after",
         F.lit(True).alias("is_out"),
         (F.col("is_last") & (F.col("known_as") == "gone")).alias("is_deleted"),
     )
@@ -123,9 +137,9 @@ def _absences(days: DataFrame, record: DataFrame, staging: DataFrame, kind: str)
 _PARTITIONS = 256
 
 
-def _neighbours(id_column: str, order: str) -> WindowSpec:
+def _neighbours(id_column: str, *order: str) -> WindowSpec:
     """A window in which the rows before and after one are those of its title in this order, or of another title."""
-    return Window.partitionBy(F.col(id_column) % _PARTITIONS).orderBy(id_column, order)
+    return Window.partitionBy(F.col(id_column) % _PARTITIONS).orderBy(id_column, *order)
 
 
 def _of_title(id_column: str, neighbour: str, member: str) -> Column:
@@ -245,23 +259,23 @@ def availability(*frames: DataFrame, kinds: Mapping[str, int], adult_titles: boo
     return reduce(
         DataFrame.unionByName,
         (
-            _offered(kind, days.withColumn("kept", kept(adult_titles)), offers, _absences(days, record, staging, kind))
+            _offered(kind, days.withColumn("kept", kept(adult_titles)), offers, _absences(record, staging, kind))
             for kind, days, offers, staging in parts
         ),
     )
 
 
 def _offered(kind: str, days: DataFrame, offers: DataFrame, absences: DataFrame) -> DataFrame:
-    by_day = Window.partitionBy("title_id").orderBy("day", "fetched_at")
+    by_day = Window.partitionBy("title_id").orderBy("day", "is_out")
     of_title = Window.partitionBy("title_id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     # An answer that was requested without offers neither has nor lacks any, but a title that is left out has none.
-    telling = days.filter(F.col(INCLUDES_OFFERS) | ~F.col("kept")).select(f"{kind}_id", "day", "fetched_at", "kept")
-    left_out = absences.select(f"{kind}_id", F.to_date("fetched_at").alias("day"), "fetched_at", F.lit(False))
-    answers = telling.union(left_out).withColumnRenamed(f"{kind}_id", "title_id")
+    telling = days.filter(F.col(INCLUDES_OFFERS) | ~F.col("kept"))
+    shown = telling.select(F.col(f"{kind}_id").alias("title_id"), "day", "kept", F.lit(False).alias("is_out"))
+    answers = shown.union(absences.select(f"{kind}_id", F.to_date("after"), F.lit(False), "is_out"))
     answers = answers.withColumn("answer", F.row_number().over(by_day))
     answers = answers.withColumn("newest", F.max("answer").over(of_title))
     offered = offers.withColumnRenamed(f"{kind}_id", "title_id").select("day", *_OFFER).distinct()
-    numbered = offered.join(answers.filter("kept").drop("fetched_at"), ["title_id", "day"])
+    numbered = offered.join(answers.filter("kept").drop("is_out"), ["title_id", "day"])
     # Answers in a row that have the offer differ from their own numbers by the same. Numbered by title, of which there
     # are fewer than offers.
     run = F.col("answer") - F.row_number().over(Window.partitionBy("title_id").orderBy(*_OFFER[1:], "answer"))
