@@ -109,7 +109,7 @@ def test_a_whole_number_where_a_number_is_expected_has_a_point(where: str, tmp_p
     """A plan is compared by its text with what is read back of it."""
     if where == "file":
         (tmp_path / FILE).write_text("min_popularity = 40\n[entity.movie]\nmin_popularity = 41\n")
-        found = load(folder=tmp_path, environ={})
+        found = load(folder=tmp_path, environ={}, entities=("movie",))
         assert repr(found.of("movie").min_popularity) == "41.0"
     else:
         found = Settings(min_popularity=40)

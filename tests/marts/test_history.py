@@ -238,7 +238,7 @@ def test_a_title_that_is_shown_between_two_answers_of_a_day_that_leave_it_out_is
         (12, "filtered", (12, 12, False)),
     ],
 )
-def test_which_answer_came_later_is_not_told_by_their_times(
+def test_times_do_not_say_which_answer_came_later(
     lake_of: LakeOf, left_out_at: int, newest: str, interval: tuple[int, int | None, bool]
 ) -> None:
     out = _out(1, datetime(2026, 11, 21, left_out_at), "filtered")

@@ -147,6 +147,14 @@ def test_logs_of_a_lake_take_no_other_files(plain: Tiny, here: Start, tmp_path: 
     assert len(left) == 25 + 20
 
 
+def test_quiet_commands_still_say_why_they_end_with_1(plain: Tiny, here: Start, tmp_path: Path) -> None:
+    assert here("-q", "collect")[0] == 0
+    next(tmp_path.rglob("receipts/00000-0.json")).unlink()
+    code, _, stderr = here("-q", "verify")
+    assert code == 1
+    assert "receipt" in stderr
+
+
 def test_the_log_goes_where_the_options_say_and_the_last_ones_stay_in_the_lake(
     plain: Tiny,
     here: Start,

@@ -32,8 +32,7 @@ def _show(found: MaintainResult) -> None:
     removed = ((words, getattr(done.removed, name)) for name, words in _WORDS.items())
     counts = [("checkpoints written", len(done.checkpoints)), *removed]
     display.table("Maintenance that is due" if found.dry_run else "Maintenance is done", ("", "count"), counts)
-    for text in found.issues:
-        display.note(text)
+    display.problems(found.issues)
 
 
 _WORDS = {

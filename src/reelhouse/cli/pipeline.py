@@ -44,7 +44,7 @@ def plan(settings: Settings, request: CollectOptions, as_json: bool) -> int:
             if len(requests) == 1:
                 raise
             failures[name] = str(exc)
-            display.note(f"reelhouse: {name}: {exc}")
+            display.problems([f"reelhouse: {name}: {exc}"])
     asked = {run["entity"]: run["requests"] for run in found}
     for run in found:
         made = until(run["entity"], asked, request.entities)
@@ -150,8 +150,7 @@ def _collect(storage: Storage, settings: Settings, request: CollectOptions, *, y
     limited = request.deadline is not None or (request.max_requests or _MANY + 1) <= _MANY
     with display.progress(_question_of_many(settings.rate, asks=not yes and not limited)) as bar:
         done = operations.collect(storage, settings, request, bar, requests)
-    for entity, failure in done.failures.items():
-        display.note(f"reelhouse: {entity}: {failure}")
+    display.problems(f"reelhouse: {entity}: {failure}" for entity, failure in done.failures.items())
     return done
 
 
@@ -254,7 +253,8 @@ def _show_build(built: BuildResult) -> None:
     if not built.done:
         display.note("Nothing new has landed since the last build.")
     display.table("Tables and marts", ("name", "rows"), sorted(built.rows.items()))
-    for text in (*built.problems, *built.notes):
+    display.problems(built.problems)
+    for text in built.notes:
         display.note(text)
 
 
@@ -309,8 +309,9 @@ def _show_verdict(found: Verdict) -> None:
     quarantined = found.states.get("quarantined", 0)
     words = verdict(complete=found.complete, clean=found.clean, quarantined=quarantined)
     display.table(f"Verified: {words}", ("", "count"), rows)
-    for text in (*found.checked, *found.notes, *found.problems):
+    for text in (*found.checked, *found.notes):
         display.note(text)
+    display.problems(found.problems)
 
 
 def verify_course(settings: Settings, listed: KeyList | None, as_json: bool) -> int:

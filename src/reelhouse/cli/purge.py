@@ -73,5 +73,6 @@ def _show_purge(found: PurgeResult) -> None:
     if found.unknown:
         some = ", ".join(found.unknown[:5])
         display.note(f"{len(found.unknown):,} of the ids name no answer in this lake: {some}")
-    for text in filter(None, (*found.problems, found.note)):
-        display.note(text)
+    display.problems(found.problems)
+    if found.note:
+        display.note(found.note)

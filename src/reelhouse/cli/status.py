@@ -39,8 +39,9 @@ def status(settings: Settings, as_json: bool) -> None:
         display.note(f"{open_run_line(one)} Continue: reelhouse collect")
     if found.spooled:
         display.note(f"{display.counted(found.spooled, 'answer')} in this machine's spool. To land: reelhouse collect")
-    for text in (*found.problems, *(f"Note: {text}." for text in found.notes)):
-        display.note(text)
+    display.problems(found.problems)
+    for text in found.notes:
+        display.note(f"Note: {text}.")
     if any(row[-2] == "due" for row in rows) and not found.open:
         display.note("Collect what is due, build and verify: reelhouse sync")
 

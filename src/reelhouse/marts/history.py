@@ -58,7 +58,8 @@ def intervals(
     """One row for each interval in which the columns of these *names* stayed the same."""
     id_column = f"{kind}_id"
     in_order = _neighbours(id_column, "after", "is_out")
-    shown = days.select(id_column, "fetched_at", *names, *_SHOWN)
+    present = (F.col("fetched_at").alias("after"), F.lit(False).alias("is_out"), F.lit(False).alias("is_deleted"))
+    shown = days.select(id_column, "fetched_at", *names, *present)
     answers = shown.unionByName(_absences(record, staging, kind), allowMissingColumns=True)
     # One struct of all columns, since each function of a window costs as much. What the answer before says of another
     # title differs by its id.
@@ -77,10 +78,6 @@ def intervals(
         ends.isNull().alias("is_current"),
         F.coalesce(_of_title(id_column, "following", "is_deleted"), F.lit(False)).alias("is_deleted"),
     )
-
-
-# What `_absences` has, for an answer that shows the title.
-_SHOWN = (F.col("fetched_at").alias("after"), F.lit(False).alias("is_out"), F.lit(False).alias("is_deleted"))
 
 
 def _absences(record: DataFrame, staging: DataFrame, kind: str) -> DataFrame:

@@ -146,8 +146,19 @@ def note(text: str) -> None:
     """Text for the user, on stderr and in the log that the lake keeps."""
     logs.keep("%s", text.strip())
     if not logs.quiet:
-        shown = printable(text, kept="\n")
-        click.echo(wrapped(shown) if at_terminal(sys.stderr) else shown, err=True)
+        _say(text)
+
+
+def problems(texts: Iterable[str]) -> None:
+    """As `note`, for reasons why the command ends with 1: `--quiet` shows them too."""
+    for text in texts:
+        logs.keep("%s", text.strip())
+        _say(text)
+
+
+def _say(text: str) -> None:
+    shown = printable(text, kept="\n")
+    click.echo(wrapped(shown) if at_terminal(sys.stderr) else shown, err=True)
 
 
 def check_terminal(option: str) -> None:
@@ -227,10 +238,9 @@ def checked(place: str, found: Checked) -> None:
     ]
     table(f"{place}: {'valid' if found.valid else 'not valid'}", ("", "count"), rows)
     lines = [*found.problems, *(f"id {key} of the list is missing" for key in found.missing)]
-    for line in lines[:_SHOWN]:
-        note(line)
+    problems(lines[:_SHOWN])
     if len(lines) > _SHOWN:
-        note(f"{len(lines) - _SHOWN:,} more like that: --json names all")
+        problems([f"{len(lines) - _SHOWN:,} more like that: --json names all"])
 
 
 class _RateColumn(ProgressColumn):
