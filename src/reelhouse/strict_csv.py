@@ -6,6 +6,7 @@ A lenient reader takes a stray quote for the beginning of a long value, and the 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, NamedTuple
@@ -21,6 +22,10 @@ LONGEST = 64 << 20
 
 # Each line of a value that is kept costs some hundred bytes.
 _MOST_LINES = 100_000
+
+# Before Python 3.11.5, `(…)*+` is wrong where the group has alternatives (gh-106052). What it means can be written
+# otherwise, which needs more memory.
+_POSSESSIVE = sys.version_info >= (3, 11, 5)
 
 _QUOTE = b'"'
 _ENDS = (b"", b"\n", b"\r\n", b"\r")
@@ -362,16 +367,23 @@ def _patterns(dialect: Dialect) -> Iterator[re.Pattern[bytes]]:
     yield re.compile(inside, re.DOTALL)
     within = _any_but(_QUOTE + escape + rb"\r\n", b'""', escape and escape + rb"[^\r\n]")
     cell = b'(?:"' + within + b'"|(?!")' + plain + b")" if dialect.quotes else plain
-    yield re.compile(b"(?:" + cell + delimiter + b")*+")
+    yield re.compile(_all_of(cell + delimiter))
     for one in (cell, b'(?:"' + inside + b'"|(?!")' + plain + b")"):
-        yield re.compile(rb"(?:(?![\r\n])" + one + b"(?:" + delimiter + one + rb")*+(?:\r\n|\n|\r))*+", re.DOTALL)
+        yield re.compile(_all_of(rb"(?![\r\n])" + one + _all_of(delimiter + one) + rb"(?:\r\n|\n|\r)"), re.DOTALL)
+
+
+def _all_of(pattern: bytes) -> bytes:
+    """As much of *pattern* repeated as there is."""
+    return b"(?:" + pattern + b")*+" if _POSSESSIVE else b"(?>(?:" + pattern + b")*)"
 
 
 def _any_but(characters: bytes, *besides: bytes) -> bytes:
     """A pattern for as much as possible of all other *characters*, and of what is allowed *besides*."""
     other = b"[^" + characters + b"]*+"
-    ways = b"|".join(filter(None, besides))
-    return other + b"(?:(?:" + ways + b")" + other + b")*+" if ways else other
+    ways = [way for way in besides if way]
+    if len(ways) == 1:
+        return other + b"(?:" + ways[0] + other + b")*+"
+    return other + _all_of(b"(?:" + b"|".join(ways) + b")" + other) if ways else other
 
 
 def _line_ends(text: bytes, start: int, end: int) -> int:

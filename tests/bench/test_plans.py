@@ -99,11 +99,13 @@ def test_who_is_current_is_found_without_a_body(sail: dict[str, str]) -> None:
         assert columns <= {"id", "sequence", "append_id", "state", "fetched_at"}
 
 
-def test_only_who_is_current_and_quarantine_read_staging_twice(sail: dict[str, str]) -> None:
+def test_who_is_current_quarantine_and_histories_alone_read_staging_twice(sail: dict[str, str]) -> None:
     scans = {folder: len(_columns(plan, "_reelhouse/staging/movie")) for folder, plan in sail.items()}
     assert {folder for folder, found in scans.items() if found > 1} <= {
         "_reelhouse/staging/movie_current",
         "tables/quarantine",
+        "marts/dim_movie_history",
+        "marts/fact_watch_availability",
     }
 
 

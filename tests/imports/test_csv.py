@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import math
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -21,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reelhouse
+from reelhouse import strict_csv
 from reelhouse.imports.csv_files import CsvFiles
 from reelhouse.imports.files import source
 from reelhouse.imports.run import mark_of
@@ -538,3 +540,21 @@ def test_an_export_comes_back_as_it_was(lake: Importer, tmp_path: Path) -> None:
     assert lake.bring("u", f"{tmp_path}/out/t.csv")["notes"] == ["types are those that reelhouse_export.json names"]
     assert lake.types("v", f"{tmp_path}/out/t.csv") == lake.types("w", str(lake.folder / "t.parquet"))
     assert repr(lake.rows("u")) == repr(lake.rows("t"))
+
+
+@pytest.mark.parametrize("escape", ["", "\\"])
+@pytest.mark.parametrize("possessive", [True, False])
+def test_what_python_before_3_11_5_is_given_finds_the_same(
+    possessive: bool, escape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if possessive and sys.version_info < (3, 11, 5):
+        pytest.skip("this Python needs the other form")
+    monkeypatch.setattr(strict_csv, "_POSSESSIVE", possessive)
+    dialect = Dialect(",", escape=escape)
+    text = b'a,b\n"x, ""y""",1\nplain,"2\n3"\n"Alien","x"'
+    assert [row.cells for row in read_rows(io.BytesIO(text), dialect)] == [
+        ["a", "b"], ['x, "y"', "1"], ["plain", "2\n3"], ["Alien", "x"]
+    ]  # fmt: skip
+    assert check([text], dialect).records == 4
+    with pytest.raises(CsvError, match="line 2: a quote stands inside a value"):
+        check([b'a,b\n1,5" disc\n'], dialect)

@@ -250,3 +250,39 @@ def test_times_do_not_say_which_answer_came_later(
     (row,) = lake.rows("dim_movie_history")
     assert (row["valid_from"].hour, row["valid_to"] and row["valid_to"].hour, row["is_current"]) == interval
     assert [row["is_current"] for row in lake.rows("fact_watch_availability")] == [interval[2]]
+
+
+def test_intervals_neither_overlap_nor_last_where_times_contradict_the_order_of_answers(lake_of: LakeOf) -> None:
+    at = datetime(2026, 11, 21, 0, 40)
+    before = at - timedelta(hours=1, minutes=30)
+    days = [
+        # The answer that came last is older, by midnight; then the title is removed.
+        *({**_movie(1, time.date()), "fetched_at": time} for time in (before, at)),
+        # Filtered and shown again, by an older answer.
+        *({**_movie(2, time.date()), "fetched_at": time} for time in (before, at)),
+        # Shown again by an answer that is older than the one before.
+        *({**_movie(3, time.date()), "fetched_at": time} for time in (before, at)),
+    ]
+    answers = [
+        {"id": 1, "fetched_at": at, "state": "landed"},
+        {"id": 1, "fetched_at": before, "state": "landed"},
+        *(_out(1, at + timedelta(days=day)) for day in (1, 2)),
+        {"id": 2, "fetched_at": before, "state": "landed"},
+        _out(2, at + timedelta(minutes=20), "filtered"),
+        {"id": 2, "fetched_at": at, "state": "landed"},
+        {"id": 3, "fetched_at": at, "state": "landed"},
+        _out(3, at, "filtered"),
+        {"id": 3, "fetched_at": before, "state": "landed"},
+    ]
+    records = [_record("movie", 1, "gone"), _record("movie", 2, "landed"), _record("movie", 3, "landed")]
+    offers = [_offer(row["movie_id"], row["day"], 8) for row in days]
+    lake = lake_of(movie_daily=days, movie_offer_daily=offers, record=records, **_staging(answers))
+    names = ("movie_id", "valid_from", "valid_to", "is_current", "is_deleted")
+    assert sorted(tuple(row[name] for name in names) for row in lake.rows("dim_movie_history")) == [
+        (1, before, at + timedelta(days=1), False, True),
+        (2, before, at, False, False),
+        (2, at, None, True, False),
+        (3, before, None, True, False),
+    ]
+    offered = {row["title_id"]: row["is_current"] for row in lake.rows("fact_watch_availability") if row["is_current"]}
+    assert offered == {2: True, 3: True}

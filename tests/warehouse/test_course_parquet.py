@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import shutil
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -470,7 +471,8 @@ def test_a_bomb_is_named_within_bounded_memory_and_the_other_files_are_taken_ove
     tracemalloc.stop()
     assert said.startswith("Raw/Local/CSV/Movies/2026/10/31/a.csv.gz: it has more than 32 MB, unpacked: split it")
     assert (world.root / TARGET).exists()
-    assert peak < 24 << 20
+    # Python before 3.11.5 needs patterns that hold more.
+    assert peak < (24 if sys.version_info >= (3, 11, 5) else 64) << 20
 
 
 def test_a_file_that_is_larger_than_memory_may_hold_is_named_and_never_read(

@@ -83,7 +83,8 @@ def intervals(
 def _absences(record: DataFrame, staging: DataFrame, kind: str) -> DataFrame:
     """The first of the answers in a row that leave a title out: TMDB has removed it, or the record filter refuses it.
 
-    It comes after the answer of the instant *after*, which need not be earlier: answers of a CDN have its time.
+    It comes after the answer of the instant *after*. Answers of a CDN have its time, so that a later one may be older:
+    the instant at which the title is left out lies between those of the answers before and after, whatever it says.
     *is_deleted* says whether TMDB has removed the title and it has not come back. One day's answer that a title is gone
     may be an outage of TMDB's: it counts if another day's says so too, or if the tables leave the title out.
     """
@@ -105,14 +106,17 @@ def _absences(record: DataFrame, staging: DataFrame, kind: str) -> DataFrame:
     counted = shown.groupBy(id_column, "left_out", "fetched_at", "is_filtered").agg(
         F.count_if(earlier).alias("before"),
         F.count("shown").alias("days"),
-        F.max_by("shown_at", F.when(earlier, F.col("shown"))).alias("after"),
+        F.max(F.when(earlier, F.col("shown_at"))).alias("after"),
+        F.min(F.when(~earlier, F.col("shown_at"))).alias("next_at"),
     )
     # Answers between which none shows the title have as many before them that do; one that has none ends nothing.
     in_a_row = (
         counted.filter("before > 0")
         .withColumn("day", F.to_date("fetched_at"))
-        .groupBy(id_column, "before", "after")
+        .groupBy(id_column, "before")
         .agg(
+            F.max("after").alias("after"),
+            F.min("next_at").alias("next_at"),
             F.min("fetched_at").alias("first"),
             (F.max("is_filtered") | (F.min("day") < F.max("day"))).alias("is_sure"),
             (F.max("days") == F.col("before")).alias("is_last"),
@@ -121,9 +125,11 @@ def _absences(record: DataFrame, staging: DataFrame, kind: str) -> DataFrame:
     known = record.filter(F.col("entity") == kind).select(id_, F.col("state").alias("known_as"))
     rows = known.join(F.broadcast(in_a_row), id_column)
     is_out = F.col("known_as").isin("gone", "filtered")
-    return rows.filter(F.when(F.col("is_last"), is_out).otherwise(F.col("is_sure"))).select(
+    # Times that contradict the order say nothing of what was between.
+    is_between = F.col("is_sure") & (F.col("after") < F.col("next_at"))
+    return rows.filter(F.when(F.col("is_last"), is_out).otherwise(is_between)).select(
         id_column,
-        F.greatest("first", "after").alias("fetched_at"),
+        F.least(F.greatest("first", "after"), "next_at").alias("fetched_at"),
         "after",
         F.lit(True).alias("is_out"),
         (F.col("is_last") & (F.col("known_as") == "gone")).alias("is_deleted"),

@@ -54,8 +54,7 @@ def report(
     if as_json:
         display.as_json({"output": str(output.absolute()), "checks": [one._asdict() for one in made.checks]})
     else:
-        for one in failed:
-            display.note(f"failed: {one.name}: {one.found}")
+        display.problems(f"failed: {one.name}: {one.found}" for one in failed)
         display.note(f"The report is {output.absolute()}.")
     if show:
         webbrowser.open(output.absolute().as_uri())
