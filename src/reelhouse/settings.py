@@ -252,6 +252,7 @@ class Settings:
     def __post_init__(self) -> None:
         for one in _general():
             value = _check_type(one, getattr(self, one.name), f" in {_places(one.name)}")
+            # Frozen for all others.
             object.__setattr__(self, one.name, value)
             if one.metadata["rule"] is not None and value is not None:
                 fits, expected = one.metadata["rule"]

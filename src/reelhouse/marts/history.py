@@ -97,8 +97,9 @@ def _absences(record: DataFrame, staging: DataFrame, kind: str) -> DataFrame:
     landed = staging.filter(state == "landed").select(id_, "sequence", F.col("fetched_at").alias("shown_at"))
     # The newest answer of each day is what tables of days have.
     shown = (
-        landed.withColumn("shown_on", F.to_date("shown_at"))
-        .join(F.broadcast(left_out), id_column)
+        # First the few: Sail puts what comes first into a table of hashes.
+        F.broadcast(left_out)
+        .join(landed.withColumn("shown_on", F.to_date("shown_at")), id_column)
         .groupBy(id_column, "left_out", "fetched_at", "is_filtered", "shown_on")
         .agg(F.max("sequence").alias("shown"), F.max_by("shown_at", "sequence").alias("shown_at"))
     )
