@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from reelhouse.delta.engine import TASKS_AT_ONCE, open_engine, same_rows
-from reelhouse.delta.engine_errors import first_line
 from reelhouse.delta.log import DataFile, Mode, log_key, put_commit, rows_held
 from reelhouse.engines.session import session_factory
 from reelhouse.entities.schema import Table
@@ -434,53 +432,6 @@ def test_a_session_says_how_many_tasks_run_at_once(tmp_path: Path) -> None:
     assert engine.tasks_at_once == 1
     session.conf.set(TASKS_AT_ONCE, "128")
     assert engine.tasks_at_once == 128
-
-
-@pytest.mark.parametrize(("unread", "written"), [(2, True), (3, False)])
-def test_what_an_engine_has_written_without_an_answer_that_can_be_read_is_written_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unread: int, written: bool
-) -> None:
-    session = session_factory("sail")()
-    engine = open_engine(LakeInTheMaking(tmp_path / "lake").storage, session)
-    frame = session.range(3)
-    writer = type(frame.write)
-    write, failures = writer.parquet, iter(range(unread))
-
-    def parquet(self: Any, path: str) -> None:
-        write(self, path)
-        if next(failures, None) is not None:
-            raise PySparkException("internal error: task context not found for operation")
-
-    monkeypatch.setattr(writer, "parquet", parquet)
-    if written:
-        assert sum(file.rows for file in engine.write(frame, "tables/t")) == 3
-    else:
-        with pytest.raises(LakeError, match="tables/t could not be written: internal error: task context not found"):
-            engine.write(frame, "tables/t")
-
-
-def test_answers_of_the_engine_that_cannot_be_read_are_requested_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    import grpc
-
-    session = session_factory("sail")()
-    read, kind, failures = grpc._common.deserialize, "AnalyzePlanResponse", iter(range(2))
-
-    def deserialize(message: bytes, how: Any) -> Any:
-        found = read(message, how)
-        unread = type(found).__name__ == kind and next(failures, None) is not None
-        return None if unread else found
-
-    monkeypatch.setattr(grpc._common, "deserialize", deserialize)
-    assert session.range(3).columns == ["id"]
-    failures = iter(range(3))
-    with pytest.raises(PySparkException) as found:
-        print(session.range(4).columns)
-    assert first_line(found.value) == "Exception deserializing response!"
-    kind, failures = "ExecutePlanResponse", iter(range(2))
-    assert session.range(5).toArrow().num_rows == 5
-    kind, failures = "ExecutePlanResponse", iter(range(3))
-    with pytest.raises(PySparkException, match=r"Exception deserializing|task context not found"):
-        session.range(6).toArrow()
 
 
 def test_an_engine_of_many_tasks_hashes_the_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

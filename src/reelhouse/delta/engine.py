@@ -16,7 +16,7 @@ from pyspark.sql import types as T
 
 from reelhouse.delta.address import engine_root
 from reelhouse.delta.delta_rs import put_checkpoint
-from reelhouse.delta.engine_errors import ENGINE_ERRORS, first_line, is_unread
+from reelhouse.delta.engine_errors import ENGINE_ERRORS, first_line
 from reelhouse.delta.log import (
     Commit,
     DataFile,
@@ -30,7 +30,6 @@ from reelhouse.delta.log import (
 )
 from reelhouse.delta.parquet import files_in, new_folder
 from reelhouse.errors import ConfigError, KeyTakenError, LakeError, OvertakenError
-from reelhouse.logs import log
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.protocol import Storage
 
@@ -41,9 +40,6 @@ _MANY_TASKS = 16
 
 # Readers of the newest version read this many commits at most one by one.
 _CHECKPOINT_EVERY = 50
-
-# How often an engine writes at most what it may have written already.
-_WRITES = 3
 
 # Spark gives files their final names as tasks end, and adds none that is not data. Sail would also state the NULLs and
 # bounds of each page, which no table needs.
@@ -143,18 +139,13 @@ class Engine:
     def write(self, frame: DataFrame, folder: str) -> list[DataFile]:
         """Write *frame* as Parquet below the table's folder, where nothing shows its rows before they are committed."""
         options = {**_WRITING, **(_IN_A_FOLDER if self.root.startswith("file://") else {})}
-        for left in reversed(range(_WRITES)):
-            # Each attempt has a folder of its own: nothing shows what another one has written.
-            own = new_folder()
-            try:
-                frame.write.mode("append").options(**options).parquet(self.address(f"{folder}/{own}"))
-            except ENGINE_ERRORS as exc:
-                if left and is_unread(str(exc)):
-                    log.info("%s is written again: the engine's answer could not be read", folder)
-                    continue
-                raise LakeError(f"{folder} could not be written: {first_line(exc)}") from exc
-            return files_in(self.storage, folder, own)
-        raise AssertionError("unreachable")
+        # A folder of its own: nothing shows what a write that failed has left.
+        own = new_folder()
+        try:
+            frame.write.mode("append").options(**options).parquet(self.address(f"{folder}/{own}"))
+        except ENGINE_ERRORS as exc:
+            raise LakeError(f"{folder} could not be written: {first_line(exc)}") from exc
+        return files_in(self.storage, folder, own)
 
     def commit(
         self,

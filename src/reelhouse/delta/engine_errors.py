@@ -19,16 +19,7 @@ _XML = re.compile(r"<\?xml.*?<Code>(\w+)</Code>.*")
 # Py4J puts this before Java's message.
 _CALLING = re.compile(r"An error occurred while calling .*")
 
-
-# gRPC in Python fails now and then to read a message that came whole. pyspark then asks the engine to go on with its
-# answer, and Sail has finished it.
-_UNREAD = re.compile("Exception deserializing|task context not found for operation")
 _DETAILS = re.compile(r'^\s*details = "(.*)"$', re.MULTILINE)
-
-
-def is_unread(message: str) -> bool:
-    """Whether the engine's answer could not be read here, by an error's *message*, though it may have done its work."""
-    return _UNREAD.search(message) is not None
 
 
 def first_line(exc: BaseException) -> str:

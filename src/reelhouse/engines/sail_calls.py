@@ -1,11 +1,10 @@
-"""Calls of Spark Connect to Sail: bounded where Sail may not answer, and repeated if an answer cannot be read here.
+"""Calls of Spark Connect to Sail, bounded where Sail may not answer.
 
 Sail takes a file that is gone for one without rows, so after a query the files that it read are looked for.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +12,6 @@ import grpc
 from pyspark.sql.connect.client import ChannelBuilder
 from pyspark.sql.connect.proto import InterruptResponse
 
-from reelhouse.delta.engine_errors import is_unread
 from reelhouse.engines.plan_files import PlanFiles
 from reelhouse.errors import LakeError
 
@@ -24,8 +22,16 @@ Gone = Callable[[set[str]], list[str]]
 
 # Sail answers neither call while a query holds all its threads: then the query ends with the engine.
 _SECONDS = {"Interrupt": 2.0, "ReleaseExecute": 10.0}
-# How often a call is made whose answer cannot be read.
-_CALLS = 3
+_OPTIONS = [
+    # Sail refuses the path of a socket for a host.
+    ("grpc.default_authority", "localhost"),
+    ("grpc.enable_http_proxy", 0),
+    # No compression: Sail spends five times as much on an answer that it may compress, and gRPC in Python now and then
+    # hands on a compressed message as it came, which nobody can read.
+    ("grpc.compression_enabled_algorithms_bitset", 1),
+    # Sail sends 8,192 rows in a message, however wide they are.
+    ("grpc.max_receive_message_length", -1),
+]
 
 
 class Channels(ChannelBuilder):
@@ -35,8 +41,7 @@ class Channels(ChannelBuilder):
     """
 
     def __init__(self, engine: EngineProcess, gone: Gone | None) -> None:
-        # Sail refuses the path of a socket for a host.
-        super().__init__([("grpc.default_authority", "localhost"), ("grpc.enable_http_proxy", 0)])
+        super().__init__(_OPTIONS)
         self._address = engine.address
         self.add_interceptor(_Calls(engine, gone))
 
@@ -59,12 +64,10 @@ class _Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor
         if not details.method.endswith("/ExecutePlan"):
             return continuation(details, request)
         files = self._files.of(request.plan) if self._gone else set()
-        if request.plan.HasField("root"):
-            answers = _answers(continuation, details, request)
-        else:
-            # A command may have done its work, so it is not repeated; a write empties its place first.
+        if not request.plan.HasField("root"):
+            # A command: a write empties its place first.
             self._check(files)
-            answers = continuation(details, request)
+        answers = continuation(details, request)
         return self._checked(answers, files) if files else answers
 
     def _checked(self, answers: Iterator[Any], files: set[str]) -> Iterator[Any]:
@@ -85,7 +88,7 @@ class _Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor
         name = details.method.rpartition("/")[2]
         if name not in _SECONDS:
             self._engine.follow()
-            return _answer(continuation, details, request)
+            return continuation(details, request)
         call = continuation(details._replace(timeout=_SECONDS[name]), request)
         if name != "Interrupt" or call.code() is grpc.StatusCode.OK:
             return call
@@ -100,28 +103,3 @@ class _Interrupted(NamedTuple):
 
     def result(self) -> InterruptResponse:
         return InterruptResponse(session_id=self.session_id)
-
-
-def _answer(continuation: Any, details: Any, request: Any) -> Any:
-    """The answer to a call that changes nothing."""
-    for _ in range(_CALLS):
-        call = continuation(details, request)
-        if call.code() is not grpc.StatusCode.INTERNAL or not is_unread(str(call.details())):
-            break
-    return call
-
-
-def _answers(continuation: Any, details: Any, request: Any) -> Iterator[Any]:
-    """The answers to a query, which is repeated if the first one cannot be read."""
-    for left in reversed(range(_CALLS)):
-        begun = False
-        try:
-            for answer in continuation(details, request):
-                begun = True
-                yield answer
-        except grpc.RpcError as exc:
-            if begun or not left or not is_unread(str(exc.details())):
-                raise
-            request.operation_id = str(uuid.uuid4())
-        else:
-            return
