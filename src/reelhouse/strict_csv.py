@@ -321,7 +321,8 @@ class Scanner:
             if opened.size > LONGEST or len(opened.inside) > _MOST_LINES:
                 most = f"{LONGEST >> 20} MB or {_MOST_LINES:,} lines"
                 raise CsvError(f"line {opened.quote} opens a quote that is not closed within {most}")
-        if end == len(line):
+        # A text that is cut behind an escape ends before the line does, and without a quote.
+        if line[end : end + 1] != _QUOTE:
             return -1
         self._check_behind(line, end)
         value = b"".join(opened.pieces)

@@ -332,6 +332,19 @@ def test_backslashes_before_quotes_are_read_where_they_are_named(lake: Importer)
     assert "no value would ever be it" in lake.refused("t", path, "--escape", "\\", "--null", "\\N", code=2)
 
 
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ('"said \\', "opens a quote that is never closed (--no-quotes takes quotes as text)"),
+        ('"said \\"', "opens a quote that is never closed (--no-quotes takes quotes as text)"),
+        ("said \\", "ends in an escape that nothing follows"),
+    ],
+)
+def test_a_file_that_is_cut_behind_an_escape_is_refused(lake: Importer, end: str, said: str) -> None:
+    path = lake.file("t.csv", f'id,t\n1,"abc"\n2,{end}')
+    assert lake.refused("t", path, "--escape", "\\") == f"t.csv: line 3 {said}"
+
+
 def test_values_that_span_lines_are_noted_and_those_that_look_like_rows_are_counted(lake: Importer) -> None:
     found = lake.bring("t", lake.file("t.csv", 'id,t\n1,"A\n2,B\n3,C"\n4,"x\ny"\n5,D\n'))
     assert found["rows"] == 3
