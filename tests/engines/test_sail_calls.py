@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from pyspark.sql import functions as F
 
 from reelhouse.engines import sail
-from reelhouse.engines.sail_calls import Channels
 from reelhouse.engines.session import session_factory
 from reelhouse.engines.spark_connect import connected_by
 
@@ -56,6 +55,9 @@ def _counted(engine: str, place: Path) -> Iterator[list[int]]:
 
 def test_answers_are_not_compressed(tmp_path: Path) -> None:
     session_factory("sail")()
+    # Late: where this process has no main file, pyspark's Connect is imported by a session only.
+    from reelhouse.engines.sail_calls import Channels
+
     engine = sail._engines[None]
     with _counted(engine.address, tmp_path / "s") as sizes:
         stand_in: Any = _Relayed(f"unix:{tmp_path / 's'}")
