@@ -158,7 +158,9 @@ def test_what_a_user_types_is_text_in_the_file(tmp_path: Path) -> None:
     assert load(environ={}, folder=tmp_path).lake == lake
 
 
-@pytest.mark.parametrize("text", ["", "A=1\n", "A=1\nexport TMDB_TOKEN='old'\nB=2\n", "A=1"])
+@pytest.mark.parametrize(
+    "text", ["", "A=1\n", "A=1\nexport TMDB_TOKEN='old'\nB=2\n", "A=1", "TMDB_TOKEN=\nPASSWORD=x\nB=2\n"]
+)
 def test_a_token_in_a_file_leaves_its_other_lines(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text(text)
@@ -187,13 +189,21 @@ def test_a_file_of_a_token_is_read_as_shells_do_and_is_for_its_owner(
 
 @pytest.mark.parametrize(
     ("place", "text"),
-    [("file:none", "none cannot be read"), ("file:empty", "no line TMDB_TOKEN"), ("keyring:x", "the only place")],
+    [
+        ("file:none", "none cannot be read"),
+        ("file:empty", "no line TMDB_TOKEN"),
+        ("file:unset", "holds no token"),
+        ("file:commented", "holds no token"),
+        ("keyring:x", "the only place"),
+    ],
 )
 def test_a_place_without_a_token_is_named(
     place: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").touch()
+    (tmp_path / "unset").write_text("TMDB_TOKEN = \n\nPASSWORD=hunter2\n")
+    (tmp_path / "commented").write_text("TMDB_TOKEN= # yours\nPASSWORD=hunter2\n")
     with pytest.raises(ConfigError, match=text):
         token_of(load_settings({"token": place}))
 

@@ -304,6 +304,16 @@ def test_people_are_accounts_that_log_in(monkeypatch: pytest.MonkeyPatch) -> Non
     assert other_people() == ["of-a-directory"]
 
 
+def test_a_process_may_have_any_name() -> None:
+    """Also one with what Python takes for the end of a line."""
+    named = "import ctypes, sys; ctypes.CDLL(None).prctl(15, b'a\\x0cUid: x'); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", named], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert machine_users._uids_of(Path(f"/proc/{process.pid}")) == [os.getuid()] * 4
+        process.communicate(b"")
+
+
 def test_hidden_processes_count_as_other_people(monkeypatch: pytest.MonkeyPatch) -> None:
     def hidden() -> list[int]:
         raise FileNotFoundError("/proc/1")

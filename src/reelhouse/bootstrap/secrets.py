@@ -24,7 +24,8 @@ SSM, SECRET, FILE_PLACE = "ssm:", "secret:", "file:"
 KEYRING_PLACE = "keyring:reelhouse"
 _LOCAL = (FILE_PLACE, "keyring:")
 ENV_FILE = ".env"
-_LINE = re.compile(r"^(?:export\s+)?TMDB_TOKEN\s*=\s*(.*?)(?:\s+#.*)?\s*$", re.MULTILINE)
+# Blanks are of that line alone: a value may be empty, and the next line another secret.
+_LINE = re.compile(r"^(?:export[^\S\n]+)?TMDB_TOKEN[^\S\n]*=[^\S\n]*((?!#).*?)(?:[^\S\n]+#.*)?[^\S\n]*$", re.MULTILINE)
 
 _ARN = re.compile(r"arn:[a-z-]+:(?:ssm|secretsmanager):([a-z0-9-]+):")
 

@@ -48,13 +48,14 @@ def _uids() -> Iterator[int]:
 
 def _uids_of(process: Path) -> list[int]:
     try:
-        lines = (process / "status").read_text(errors="replace").splitlines()
+        # A process names itself, and the kernel escapes line feeds in a name alone.
+        lines = (process / "status").read_bytes().split(b"\n")
     except PermissionError:
         return [process.stat().st_uid]
     except (FileNotFoundError, ProcessLookupError):
         # The process has ended meanwhile.
         return []
-    return [int(uid) for line in lines if line.startswith("Uid:") for uid in line.split()[1:]]
+    return [int(uid) for line in lines if line.startswith(b"Uid:") for uid in line.split()[1:]]
 
 
 def _person(uid: int) -> str | None:
