@@ -148,6 +148,10 @@ def test_logs_of_a_lake_take_no_other_files(plain: Tiny, here: Start, tmp_path: 
 
 
 def test_quiet_commands_still_say_why_they_end_with_1(plain: Tiny, here: Start, tmp_path: Path) -> None:
+    code, _, stderr = here("-q", "collect", "--max-requests", "1")
+    assert (code, "The run is open" in stderr) == (1, True)
+    code, _, stderr = here("-q", "verify")
+    assert (code, "ids are pending" in stderr) == (1, True)
     assert here("-q", "collect")[0] == 0
     next(tmp_path.rglob("receipts/00000-0.json")).unlink()
     code, _, stderr = here("-q", "verify")

@@ -311,6 +311,8 @@ def _show_verdict(found: Verdict) -> None:
     display.table(f"Verified: {words}", ("", "count"), rows)
     for text in (*found.checked, *found.notes):
         display.note(text)
+    if found.pending:
+        display.problems([f"{found.pending:,} ids are pending: `reelhouse collect` continues with them"])
     display.problems(found.problems)
 
 

@@ -432,6 +432,8 @@ def run_result(result: RunResult) -> None:
     for text in found["notes"]:
         note(f"Note: {text}.")
     set_aside(result.plan)
-    if found["reason"]:
-        left = f"The run is open: {found['reason']}. {found['pending']:,} ids are pending; collect continues with them."
-        note(left if found["pending"] else f"Stopped: {found['reason']}.")
+    if found["reason"] and found["pending"]:
+        pending = f"{found['pending']:,} ids are pending; collect continues with them."
+        problems([f"The run is open: {found['reason']}. {pending}"])
+    elif found["reason"]:
+        note(f"Stopped: {found['reason']}.")
