@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,44 +26,54 @@ class _Relayed(NamedTuple):
 
 
 @contextmanager
-def _counted(engine: str, place: Path) -> Iterator[list[int]]:
-    """Relay one connection to the socket *place*; yields the sizes of what the *engine* has sent."""
+def _counted(engine: str) -> Iterator[tuple[str, list[int]]]:
+    """Relay one connection; yields the address for it, and the sizes of what the *engine* sends."""
     sizes: list[int] = []
 
     def copy(source: socket.socket, target: socket.socket, seen: list[int]) -> None:
-        while data := source.recv(1 << 20):
-            seen.append(len(data))
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
+        # Either end may be gone first.
+        with suppress(OSError):
+            while data := source.recv(1 << 20):
+                seen.append(len(data))
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
 
     def relay() -> None:
-        with listener.accept()[0] as client, socket.socket(socket.AF_UNIX) as server:
-            server.connect(engine.removeprefix("unix:"))
+        with listener.accept()[0] as client, _connected(engine) as server:
             asking = threading.Thread(target=copy, args=(client, server, []))
             asking.start()
             copy(server, client, sizes)
             asking.join()
 
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(place))
-        listener.listen()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         relaying = threading.Thread(target=relay)
         relaying.start()
-        yield sizes
-        relaying.join()
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}", sizes
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            relaying.join()
 
 
-def test_answers_are_not_compressed(tmp_path: Path) -> None:
+def _connected(engine: str) -> socket.socket:
+    if not engine.startswith("unix:"):
+        host, _, port = engine.rpartition(":")
+        return socket.create_connection((host, int(port)))
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(engine.removeprefix("unix:"))
+    return server
+
+
+def test_answers_are_not_compressed() -> None:
     session_factory("sail")()
     # Late: where this process has no main file, pyspark's Connect is imported by a session only.
     from reelhouse.engines.sail_calls import Channels
 
-    engine = sail._engines[None]
-    with _counted(engine.address, tmp_path / "s") as sizes:
-        stand_in: Any = _Relayed(f"unix:{tmp_path / 's'}")
+    with _counted(sail._engines[None].address) as (address, sizes):
+        stand_in: Any = _Relayed(address)
         session: Any = connected_by(Channels(stand_in, None))
-        rows = session.range(1000).select(F.repeat(F.lit("a"), 1000).alias("text")).toArrow()
-        session.client.close()
+        with closing(session.client):
+            rows = session.range(1000).select(F.repeat(F.lit("a"), 1000).alias("text")).toArrow()
     assert rows.nbytes > 1_000_000
     assert sum(sizes) > rows.nbytes
 
