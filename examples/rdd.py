@@ -20,25 +20,36 @@ from pyspark.sql import SparkSession
 
 from reelhouse.delta.address import engine_root
 from reelhouse.raw.plan import last_run, read_plan
-from reelhouse.raw.receipt import Receipt, read_receipts
+from reelhouse.raw.receipt import Receipt, State, read_receipts
 from reelhouse.storage.opening import open_storage
 from reelhouse.storage.protocol import Storage
 
 Answer = dict[str, Any]
 
 
-def chunks(storage: Storage) -> Iterator[str]:
-    """The files that receipts name; what lies beside them was never settled."""
+def receipts(storage: Storage) -> Iterator[Receipt]:
+    """What became of the requests of all runs, oldest first."""
     for run in range(1, last_run(storage, "movie") + 1):
         plan = read_plan(storage, "movie", run)
         for receipt in read_receipts(storage, plan) if plan else ():
-            if isinstance(receipt, Receipt) and receipt.chunk:
-                yield receipt.chunk.key
+            if isinstance(receipt, Receipt):
+                yield receipt
 
 
 def paths(storage: Storage) -> list[str]:
-    """The files, as Spark names them."""
-    return [f"{engine_root(storage)}/{key}" for key in chunks(storage)]
+    """The files that receipts name, as Spark names them; what lies beside them was never settled."""
+    return [f"{engine_root(storage)}/{found.chunk.key}" for found in receipts(storage) if found.chunk]
+
+
+def filtered(storage: Storage) -> set[int]:
+    """Ids whose last answer `record_filter` refused: of these a receipt tells, and no file holds it."""
+    found: set[int] = set()
+    for outcome in (each for receipt in receipts(storage) for each in receipt.outcomes):
+        if outcome.id is not None and outcome.state is State.FILTERED:
+            found.add(outcome.id)
+        elif outcome.id is not None and outcome.state is State.LANDED:
+            found.discard(outcome.id)
+    return found
 
 
 def answers(context: SparkContext, files: list[str]) -> RDD[Answer]:
@@ -46,13 +57,13 @@ def answers(context: SparkContext, files: list[str]) -> RDD[Answer]:
     return context.textFile(",".join(files)).map(json.loads)
 
 
-def newest(found: RDD[Answer]) -> RDD[tuple[int, Answer]]:
-    """The last answer on each id, where that is a title: one that was removed since is none any more."""
+def newest(found: RDD[Answer], refused: set[int]) -> RDD[tuple[int, Answer]]:
+    """The last answer on each id but those *refused*, where that is a title: one that was removed is none any more."""
     # What names no id is a 404 on an IMDb id; what tells why was set aside, and nothing that was won.
     believed = found.filter(lambda answer: "id" in answer and "reason" not in answer)
     by_id = believed.map(lambda answer: (answer["id"], answer))
     last = by_id.reduceByKey(lambda one, other: max(one, other, key=lambda answer: answer["fetched_at"]))
-    return last.filter(lambda title: title[1]["status"] == 200)
+    return last.filter(lambda title: title[1]["status"] == 200 and title[0] not in refused)
 
 
 def body(answer: Answer) -> Answer:
@@ -68,12 +79,13 @@ def languages(titles: RDD[tuple[int, Answer]]) -> RDD[tuple[str, int]]:
 
 def main(lake: str) -> None:
     """Print partitions, the lineage by which a lost one is made again, and the counts."""
-    files = paths(open_storage(lake))
+    storage = open_storage(lake)
+    files = paths(storage)
     if not files:
         sys.exit(f"{lake} holds no answers yet")
     context = SparkSession.builder.appName("languages").getOrCreate().sparkContext
     found = answers(context, files)
-    counted = languages(newest(found))
+    counted = languages(newest(found, filtered(storage)))
     print(f"{found.getNumPartitions()} files, {counted.getNumPartitions()} partitions of counts")
     print((counted.toDebugString() or b"").decode())
     for language, titles in counted.sortBy(lambda pair: (-pair[1], pair[0])).collect():

@@ -38,8 +38,9 @@ def main(master: str, lake: str) -> None:
             time.sleep(0.05)
         return answer
 
-    found = rdd.answers(context, rdd.paths(open_storage(lake)))
-    counted = rdd.languages(rdd.newest(found.map(noted)))
+    storage = open_storage(lake)
+    found = rdd.answers(context, rdd.paths(storage))
+    counted = rdd.languages(rdd.newest(found.map(noted), rdd.filtered(storage)))
     lineage = (counted.toDebugString() or b"").decode()
     print(json.dumps({"partitions": found.getNumPartitions(), "lineage": lineage}), flush=True)
     _tell(counted, read)

@@ -390,7 +390,9 @@ def test_a_season_without_its_episodes_or_of_something_else_is_not_believed(bloc
         _series(block=block)
     body = {"id": 7, "seasons": _SEASONS, "number_of_episodes": 2, "season/1": block}
     with pytest.raises(UntrustedAnswer, match="season/1"):
-        ResponseValidator(ENTITIES["tv"], ()).judge_further("7", ("season/1",), _answer(msgspec.json.encode(body)))
+        ResponseValidator(ENTITIES["tv"], ()).judge_further(
+            "7", ("season/1",), None, _answer(msgspec.json.encode(body))
+        )
 
 
 @pytest.mark.parametrize("seasons", [None, [], {"1": {"season_number": 1}}, "x", [None, 1], [{"season_number": -1}]])
@@ -460,7 +462,7 @@ def test_a_listed_season_that_does_not_come_is_named_and_its_series_lands() -> N
     fields = dict.fromkeys(ENTITIES["tv"].core) | {"id": 7, "seasons": _SEASONS, "season/0": {"episodes": []}}
     body = msgspec.json.encode(fields)
     with pytest.raises(UntrustedAnswer, match="lacks season/1") as found:
-        judge.judge_further("7", ("season/1",), _answer(body))
+        judge.judge_further("7", ("season/1",), None, _answer(body))
     further = judge.further_yet(found.value)
     assert further is not None
     assert further.drift == ("missing:season/1",)
@@ -496,7 +498,7 @@ def test_odd_values_among_seasons_are_judged(place: str, odd: str) -> None:
     judge = ResponseValidator(ENTITIES["tv"], ())
     for judged in (
         lambda: judge.judge("7", _answer(body)),
-        lambda: judge.judge_further("7", ("season/1",), _answer(body)),
+        lambda: judge.judge_further("7", ("season/1",), None, _answer(body)),
     ):
         with suppress(UntrustedAnswer):
             judged()

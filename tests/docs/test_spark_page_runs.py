@@ -40,13 +40,6 @@ def blocks(heading: str) -> list[str]:
     return [block.replace("spark.driver.memory=8g", "spark.driver.memory=1g") for block in made]
 
 
-def activating() -> str:
-    """The command that a terminal runs before a job is submitted in it."""
-    activate = blocks("Spark Connect")[0].splitlines()[0]
-    assert activate.endswith("/activate")
-    return activate
-
-
 class Desk:
     """A checkout as a reader of the page sits at it: `spark-env` beside the lake that was collected."""
 
@@ -146,9 +139,8 @@ def test_through_spark_connect(desk: Desk) -> None:
 
 def test_as_a_job_from_a_checkout_and_from_the_package(desk: Desk, tmp_path: Path) -> None:
     from_checkout, packed, _ = blocks("spark-submit")
-    activate = activating()
-    assert '"done":true' in desk.types(f"{activate}\n{from_checkout}")
-    assert '"done":false' in desk.types(f"{activate}\n{from_checkout}")
+    assert '"done":true' in desk.types(from_checkout)
+    assert '"done":false' in desk.types(from_checkout)
     desk.restart()
     make, *rest = packed.splitlines()
     assert make == "make spark-package"
@@ -164,12 +156,11 @@ def test_as_a_job_from_a_checkout_and_from_the_package(desk: Desk, tmp_path: Pat
 
 
 def test_as_a_job_on_a_lake_in_s3(desk: Desk, tmp_path: Path) -> None:
-    activate = activating()
     (submit,) = blocks("A lake in S3")
     bucket = Bucket(s3servers.started("seaweedfs"))
     bucket.upload(tmp_path / "lake")
     submit = submit.replace("s3://bucket/lake", bucket.lake)
-    assert '"done":true' in desk.types(f"{activate}\n{submit}", **bucket.server.environ)
+    assert '"done":true' in desk.types(submit, **bucket.server.environ)
     shutil.rmtree(tmp_path / "lake")
     bucket.downloaded(tmp_path / "lake")
 
@@ -194,5 +185,5 @@ def test_on_a_cluster_on_one_machine(desk: Desk) -> None:
 
 def test_rdds(desk: Desk) -> None:
     (submit,) = blocks("RDDs")
-    assert "ShuffledRDD" in desk.types(f"{activating()}\n{submit}")
+    assert "ShuffledRDD" in desk.types(submit)
     reelhouse("--lake", "lake", "build", env=desk.env, cwd=desk.folder)

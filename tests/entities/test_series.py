@@ -34,7 +34,8 @@ SEASONS = {1: [0, 1, 2], 2: [0], 3: list(range(30)), 4: [2019, 2020]}
 FEW = {"tv": replace(TV, listing=Export("tv_series_ids", least_rows=1))}
 
 
-def _series(id_: int, appended: list[str]) -> web.Response:
+def _series(id_: int, appended: list[str], numbers: list[int] | None = None) -> web.Response:
+    numbers = SEASONS[id_] if numbers is None else numbers
     if len(appended) > 20:
         return verdict(400, 27)
     body: dict[str, Any] = {
@@ -44,14 +45,14 @@ def _series(id_: int, appended: list[str]) -> web.Response:
         "original_language": "pt",
         "first_air_date": "",
         "genres": [],
-        "number_of_seasons": sum(number > 0 for number in SEASONS[id_]),
-        "seasons": [{"id": 100 * id_ + number, "season_number": number, "name": "S"} for number in SEASONS[id_]],
+        "number_of_seasons": sum(number > 0 for number in numbers),
+        "seasons": [{"id": 100 * id_ + number, "season_number": number, "name": "S"} for number in numbers],
     }
     for name in appended:
         kind, _, number = name.partition("/")
         if kind != "season":
             body[name] = {"results": []} if name != "watch/providers" else {"results": {}}
-        elif int(number) in SEASONS[id_]:
+        elif int(number) in numbers:
             episode = {
                 "id": 10_000 * id_ + int(number),
                 "episode_number": 1,
@@ -144,6 +145,35 @@ def test_seasons_come_with_their_series_and_more_requests_only_past_twenty_appen
     found = sorted(lake.values("season", "tv_id", "season_number", "season_id"))
     assert found == [(id_, number, 100 * id_ + number) for id_, number in wanted]
     assert sorted(lake.values("popularity_daily", "id", "original_title")) == [(id_, "S") for id_ in SEASONS]
+
+
+@pytest.mark.parametrize(("is_cached", "requests", "kept"), [(False, 4, 29), (True, 8, 30)])
+def test_a_series_that_changes_between_its_requests_is_requested_again(
+    tmp_path: Path, is_cached: bool, requests: int, kept: int
+) -> None:
+    asked = list[str]()
+
+    def answer(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path != "/3/tv/3":
+            return json({"images": {}}) if request.path == "/3/configuration" else html(404)
+        appended = request.query.get("append_to_response", "").split(",")
+        # A cache keeps the answer to the first request from before the change.
+        is_old = not asked or (is_cached and "season/0" in appended)
+        asked.append(appended[-1])
+        return _series(3, appended, list(range(30 if is_old else 29)))
+
+    lake = LakeInTheMaking(tmp_path)
+    with serving(answer) as server:
+        options = CollectOptions(names=("tv",), entities=FEW, keys=("3",), selected=True)
+        run = collected(lake.storage, settings(server.url, attempts=5), options, Progress())[-1]
+    assert (run.complete, run.states, len(asked)) == (True, {"landed": 1}, requests)
+    assert run.reconciliation is not None
+    assert run.reconciliation.drift == ({"missing:season/29": 1} if is_cached else {})
+    assert verify(lake.storage, entities=FEW).problems == []
+    lake.build(registry=Registry.of(FEW))
+    assert lake.values("tv", "number_of_seasons") == [kept - 1]
+    assert len(lake.values("season", "season_number")) == kept
+    assert len(lake.values("episode", "season_number")) == 29
 
 
 def test_of_what_a_key_tells_apart_the_first_counts_and_what_repeats_it_is_named(tmp_path: Path) -> None:

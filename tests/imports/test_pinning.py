@@ -186,9 +186,10 @@ def test_a_purge_takes_tmdbs_tables_and_leaves_ones_own(lake: Importer) -> None:
     assert lake.rows("t") == [{"a": 1}]
 
 
-def test_verify_names_what_is_lost_of_an_import(lake: Importer) -> None:
-    lake.bring("t", lake.file("a.csv", "a\n1\n"))
-    lake.bring("u", lake.file("b.csv", "a\n2\n"))
+def test_verify_names_what_is_lost_of_an_import_and_the_same_file_repairs_it(lake: Importer) -> None:
+    given = {name: lake.file(f"{name}.csv", f"a\n{name}\n") for name in "tu"}
+    for name, path in given.items():
+        lake.bring(name, path)
     assert check_tables(lake.storage) == []
     (file,) = (lake.root / "imports" / "t").glob("*/*.parquet")
     file.unlink()
@@ -197,6 +198,10 @@ def test_verify_names_what_is_lost_of_an_import(lake: Importer) -> None:
         f"imports/t/{file.parent.name}/{file.name} is gone, though version 0 needs it: import it again",
         "imports/u has lost version 0, which readers are shown: import it again",
     ]
+    for name, path in given.items():
+        lake.bring(name, path)
+    assert check_tables(lake.storage) == []
+    assert (lake.rows("t"), lake.rows("u")) == ([{"a": "t"}], [{"a": "u"}])
 
 
 @pytest.mark.long

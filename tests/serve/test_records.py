@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from reelhouse.errors import ConfigError, LakeError
 from reelhouse.marts import REGISTRY
+from reelhouse.retention.erasure import purge
+from reelhouse.retention.selection import PurgeSelection
 from reelhouse.serve import records
 from reelhouse.serve.lake import Lake
 from reelhouse.serve.records import RecordChoice
@@ -62,6 +65,20 @@ def test_what_is_unknown_is_refused_with_what_there_is(three_movies: LakeInTheMa
         records.entity_of("moovie", REGISTRY)
     with pytest.raises(ConfigError, match="one list without ids"):
         records.find(lake_of(three_movies), REGISTRY.entities["language"], "en")
+
+
+def test_a_record_that_was_not_built_says_why(tmp_path: Path) -> None:
+    made = LakeInTheMaking(tmp_path)
+    made.land(a_movie(1), a_movie(2))
+    made.build()
+    made.land(a_movie(3))
+    with pytest.raises(LakeError, match=r"movie 3 is in run 2 \(landed\), which is not built yet: .*reelhouse build"):
+        records.read(made.storage, lake_of(made), MOVIE, 3)
+    purge(made.storage, PurgeSelection("1 id", keys=frozenset({"2"})), datetime.now(UTC))
+    made.build()
+    with pytest.raises(LakeError, match="movie 2 was purged, and not requested since"):
+        records.read(made.storage, lake_of(made), MOVIE, 2)
+    assert records.read(made.storage, lake_of(made), MOVIE, 3).rows["movie"].num_rows == 1
 
 
 @pytest.mark.long

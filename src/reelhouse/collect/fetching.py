@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from reelhouse.collect.landing import ChunkSink, OpenUnit, open_unit
-from reelhouse.collect.validation import FurtherAnswer, ResponseValidator, Validated, parses
+from reelhouse.collect.validation import ChangedRecordError, FurtherAnswer, ResponseValidator, Validated, parses
 from reelhouse.entities.schema import MOST_APPENDS, Entity
 from reelhouse.errors import DeniedError, TransientError
 from reelhouse.raw.checkpoint import Checkpoint, empty_checkpoint
@@ -418,23 +418,39 @@ class Fetcher:
                 if isinstance(found, Validated):
                     return found
                 key = str(found)
-            if first is None:
-                request_of_key = request_of(self._path, key, self._query)
-                first = await self._asked(*request_of_key, partial(self._judge.judge, key), refused_at)
-            further: list[FurtherAnswer] = []
-            for start in range(0, len(first.missing), MOST_APPENDS):
-                appended = first.missing[start : start + MOST_APPENDS]
-                query = query_of(self._plan.request_profile.params, appended)
-                further.append(await self._further(key, query, appended, refused_at))
-            drift = (name for one in further for name in one.drift)
-            return first._replace(further=tuple(further), drift=(*first.drift, *drift))
+            if first is not None:
+                return await self._completed(key, first, refused_at)
+            try:
+                first = await self._first(key, refused_at)
+                return await self._completed(key, first, refused_at, first.promised)
+            except ChangedRecordError:
+                # Where a cache has an old answer to one of the requests, it would be the same each time.
+                return await self._completed(key, await self._first(key, refused_at), refused_at)
         except GoneAnswer as exc:
             return Validated(State.GONE, exc.answer, self._found.get(request.key, request.id))
 
-    async def _further(self, key: str, query: str, appended: tuple[str, ...], refused_at: float) -> FurtherAnswer:
+    async def _first(self, key: str, refused_at: float) -> Validated:
+        request = request_of(self._path, key, self._query)
+        return await self._asked(*request, partial(self._judge.judge, key), refused_at)
+
+    async def _completed(
+        self, key: str, first: Validated, refused_at: float, promised: dict[int, Any] | None = None
+    ) -> Validated:
+        """The *first* answer with those that it takes besides; `ChangedRecordError` if one contradicts *promised*."""
+        further: list[FurtherAnswer] = []
+        for start in range(0, len(first.missing), MOST_APPENDS):
+            appended = first.missing[start : start + MOST_APPENDS]
+            check = partial(self._judge.judge_further, key, appended, promised)
+            query = query_of(self._plan.request_profile.params, appended)
+            further.append(await self._further(request_of(self._path, key, query), check, refused_at))
+        drift = (name for one in further for name in one.drift)
+        return first._replace(further=tuple(further), drift=(*first.drift, *drift))
+
+    async def _further(
+        self, request: tuple[str, str], check: Callable[[Answer], FurtherAnswer], refused_at: float
+    ) -> FurtherAnswer:
         try:
-            check = partial(self._judge.judge_further, key, appended)
-            return await self._asked(*request_of(self._path, key, query), check, refused_at)
+            return await self._asked(*request, check, refused_at)
         except UntrustedAnswer as exc:
             if (found := self._judge.further_yet(exc)) is None:
                 raise

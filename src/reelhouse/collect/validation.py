@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -53,7 +53,8 @@ class FurtherAnswer(NamedTuple):
 class Validated(NamedTuple):
     """What became of one record. *answer* is None only where nobody ever answered.
 
-    *missing* are numbered parts that the answer names and lacks: they are requested next and come as *further*.
+    *promised* are the numbered parts that the answer lists, each with its count of rows; it lacks those that are
+    *missing*, which are requested next and come as *further*.
     *path* is what was requested, where that is not the entity's path with the key.
     """
 
@@ -64,6 +65,7 @@ class Validated(NamedTuple):
     parses: bool = True
     drift: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    promised: dict[int, Any] | None = None
     further: tuple[FurtherAnswer, ...] = ()
     path: str = ""
 
@@ -84,6 +86,10 @@ class _ShortAnswer(UntrustedAnswer):
     def __init__(self, reason: str, text: str, answer: Answer, outcome: Validated | FurtherAnswer) -> None:
         super().__init__(reason, text, answer)
         self.outcome = outcome
+
+
+class ChangedRecordError(Exception):
+    """A further answer lists other parts than the first: TMDB changed the record between them, or a cache is behind."""
 
 
 # So many answers of a run may contradict themselves, or one of so many; more are a fault of TMDB's.
@@ -149,10 +155,17 @@ class ResponseValidator:
         kinds = tuple(other_kind(name.removesuffix("_results")) for name, others in found.items() if others)
         return Validated(State.GONE, answer, None, kinds[0] if kinds else None, drift=kinds)
 
-    def judge_further(self, key: str, appended: tuple[str, ...], answer: Answer) -> FurtherAnswer:
-        """A further answer to the record of *key*; `UntrustedAnswer` where it cannot be believed or lacks a part."""
+    def judge_further(
+        self, key: str, appended: tuple[str, ...], promised: dict[int, Any] | None, answer: Answer
+    ) -> FurtherAnswer:
+        """A further answer to the record of *key*; `UntrustedAnswer` where it cannot be believed or lacks a part.
+
+        Raises `ChangedRecordError` if it lists other parts than the first answer *promised*; None compares nothing.
+        """
         fields = _fields(key, answer)
         id_ = _checked_id(key, fields, answer)
+        if promised is not None and self._core <= fields.keys() and promised != self._promised(fields):
+            raise ChangedRecordError(f"{key}: its answers list different parts")
         if missing := tuple(name for name in appended if not _is_block(fields.get(name))):
             if not self._core <= fields.keys():
                 raise _IncompleteAnswer(key, answer, missing, None)
@@ -180,13 +193,17 @@ class ResponseValidator:
                 names = ", ".join(table.placed)
                 raise UntrustedAnswer("wrong_body", f"{key}: most rows of {table.name} lack {names}", answer)
 
-    def _missing_parts(self, fields: Mapping[str, msgspec.Raw]) -> tuple[str, ...]:
+    def _promised(self, fields: Mapping[str, msgspec.Raw]) -> dict[int, Any]:
+        """The numbered parts that an answer lists, each with its count of rows."""
         numbered = self._entity.numbered
         if numbered is None:
-            return ()
-        of = numbered.listed_in
-        named = numbered.promised({of: decoded(fields.get(of, b"null"))})
-        return tuple(name for name in map(numbered.name, named) if not _is_block(fields.get(name)))
+            return {}
+        return numbered.promised({numbered.listed_in: decoded(fields.get(numbered.listed_in, b"null"))})
+
+    def _lacks(self, fields: Mapping[str, msgspec.Raw], promised: Iterable[int]) -> tuple[str, ...]:
+        numbered = self._entity.numbered
+        names = map(numbered.name, promised) if numbered else ()
+        return tuple(name for name in names if not _is_block(fields.get(name)))
 
     def _odd_part(self, key: str, id_: int, fields: Mapping[str, msgspec.Raw], answer: Answer) -> OddPart | None:
         """What may be odd with the parts of an answer; `UntrustedAnswer` for what is never so at TMDB."""
@@ -239,7 +256,10 @@ class ResponseValidator:
             return Validated(State.FILTERED, answer, id_)
         unknown = () if fields.keys() <= self._known else (name for name in fields if not self._is_known(name))
         drift = (*(f"missing:{name}" for name in missing), *(f"unknown:{name}" for name in unknown))
-        return Validated(State.LANDED, answer, id_, drift=drift, missing=self._missing_parts(fields))
+        promised = self._promised(fields)
+        return Validated(
+            State.LANDED, answer, id_, drift=drift, missing=self._lacks(fields, promised), promised=promised or None
+        )
 
 
 def _is_of_another(table: Table, rows: list[Row], body: bytes) -> bool:

@@ -120,7 +120,7 @@ class Engine:
         if damaged:
             raise LakeError(
                 f"{len(damaged)} of {len(files)} files of {folder} cannot be read ({damaged[0]}): "
-                "`reelhouse verify` says what is lost, and `reelhouse build` makes the table again"
+                "`reelhouse verify` says what is lost, and what repairs it"
             )
         stated = schema_at(self.storage, folder, version)
         try:

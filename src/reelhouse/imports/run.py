@@ -12,7 +12,7 @@ import pyarrow as pa
 
 import reelhouse
 from reelhouse.delta.delta_rs import write_delta
-from reelhouse.delta.log import log_key
+from reelhouse.delta.log import sound
 from reelhouse.errors import KeyTakenError, LakeError, ReelhouseError
 from reelhouse.imports.columns import NEW_SCHEMA, check_same
 from reelhouse.imports.values import arrow_type
@@ -62,11 +62,11 @@ def mark_of(sources: Sequence[ImportSource], options: Sequence[str]) -> str:
 
 
 def up_to_date(storage: Storage, name: str, fingerprint: str) -> Import | None:
-    """The table as it was imported from the very same files, if it is still there."""
+    """The table as it was imported from the very same files, if it is still there and `sound`."""
     before = imported(storage).get(name)
     if before is None or before.fingerprint != fingerprint:
         return None
-    return before if storage.size(log_key(f"{ZONE}/{name}", before.version)) is not None else None
+    return before if sound(storage, f"{ZONE}/{name}", before.version, before.rows) else None
 
 
 def bring_in(

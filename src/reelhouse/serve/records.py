@@ -10,6 +10,8 @@ from reelhouse.errors import ConfigError, LakeError, MissingKeyError, did_you_me
 from reelhouse.ids import SINGLE, External, external, number_of, read_id
 from reelhouse.raw.chunk import raw_lines, read_line, whole_record
 from reelhouse.raw.keys import staging_folder
+from reelhouse.raw.ledger import open_ledger
+from reelhouse.raw.plan import last_run
 from reelhouse.serve.lake import Lake
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.registry import Registry
@@ -111,14 +113,14 @@ def _text(value: str) -> str:
 
 
 def read(storage: Storage, lake: Lake, entity: Entity, id_: int) -> Record:
-    """Everything of one record; `LakeError` if the lake has never requested it."""
+    """Everything of one record; `LakeError`, with the reason, if what was built has nothing of it."""
     current = built(storage)
     stream = current.inputs.stream(entity.name)
     if stream.staging is None:
         raise LakeError(f"show: {entity.name} is not collected in this lake, or not built: run `reelhouse status`")
     history = _history(storage, entity, id_, stream.staging)
     if not history:
-        raise LakeError(f"show: {entity.name} {id_} was never requested")
+        raise LakeError(f"show: {entity.name} {id_} {_why_absent(storage, entity, id_)}")
     rows = {}
     for table in entity.tables:
         if table.name in current.tables:
@@ -129,6 +131,17 @@ def read(storage: Storage, lake: Lake, entity: Entity, id_: int) -> Record:
             rows[table.name] = lake.arrow(f"select * from {table.name}{where}{order}")
     landed = [one for one in history if one["state"] == "landed"]
     return Record(entity.name, id_, rows, history, landed[-1] if landed else None)
+
+
+def _why_absent(storage: Storage, entity: Entity, id_: int) -> str:
+    """Why what was built has nothing of a record, from receipts."""
+    with open_ledger(storage, entity.name, last_run(storage, entity.name)) as ledger:
+        wanted = (entity.name, id_ if entity.has_ids else SINGLE)
+        found = ledger.db.execute("select run, state from known where entity = ? and id = ?", wanted).fetchone()
+        if found:
+            return f"is in run {found[0]} ({found[1]}), which is not built yet: run `reelhouse build`"
+        purged = ledger.db.execute("select 1 from purged where entity = ? and id = ? limit 1", wanted).fetchone()
+    return "was purged, and not requested since" if purged else "was never requested"
 
 
 def _history(storage: Storage, entity: Entity, id_: int, version: int) -> list[dict[str, Any]]:

@@ -141,7 +141,10 @@ class _PinCheck:
             yield f"{folder} version {pin.version} has {rows} rows, {pin.rows} were built"
         yield from (f"{problem}: {self._remedy}" for problem in problems)
         if not problems:
-            remedy = self._remedy if pin.zone == IMPORTS else "`reelhouse build --full` makes it again"
+            # What is read here, neither a build nor an import of the same file looks at.
+            remedy = (
+                f"{_IMPORT} with --new-schema" if pin.zone == IMPORTS else "`reelhouse build --full` makes it again"
+            )
             yield from (f"{problem}: {remedy}" for problem in self._read(folder, pin.version, rows))
 
     def _read(self, folder: str, version: int, rows: int) -> Iterator[str]:
