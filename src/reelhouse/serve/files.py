@@ -6,7 +6,7 @@ import io
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -19,18 +19,34 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def as_csv(table: pa.Table) -> str:
+# In batches, so that a large result is never held as Python objects or as text at once.
+_BATCH = 10_000
+
+
+def as_csv(table: pa.Table) -> Iterator[str]:
     """CSV with a header; NULL is empty, an empty text is `""`, nested values are JSON, timestamps are ISO in UTC."""
-    text = io.StringIO()
-    for row in itertools.chain([table.column_names], _rows(table)):
-        # A blank line would not be a row to many readers.
-        text.write((",".join(map(_csv_cell, row)) or '""') + "\n")
-    return text.getvalue()
+    yield _csv_line(map(_csv_text, table.column_names))
+    for batch in table.to_batches(max_chunksize=_BATCH):
+        yield "".join(map(_csv_line, zip(*map(_csv_cells, batch.columns), strict=True)))
 
 
-def _csv_cell(value: Any) -> str:
-    shown = "" if value is None else cell(value)
-    return '"' + shown.replace('"', '""') + '"' if value == "" or _QUOTED.search(shown) else shown
+def _csv_line(cells: Iterable[str]) -> str:
+    # A blank line would not be a row to many readers.
+    return (",".join(cells) or '""') + "\n"
+
+
+def _csv_cells(column: pa.Array) -> Iterable[str]:
+    import pyarrow.types as of
+
+    if of.is_integer(column.type) or of.is_boolean(column.type) or of.is_date32(column.type):
+        # No such text needs quotes.
+        cells: list[str] = column.cast("string").fill_null("").to_pylist()
+        return cells
+    return ("" if value is None else _csv_text(cell(value)) for value in _plain_values(column))
+
+
+def _csv_text(shown: str) -> str:
+    return '"' + shown.replace('"', '""') + '"' if not shown or _QUOTED.search(shown) else shown
 
 
 def without_formulas(rows: Any) -> Any:
@@ -46,24 +62,34 @@ def without_formulas(rows: Any) -> Any:
     return type(rows).from_arrays(columns, names)
 
 
-def as_json(table: pa.Table) -> str:
-    """A JSON array with one object per row, in the columns' order."""
-    return msgspec.json.encode(list(_objects(table))).decode() + "\n"
+def as_json(table: pa.Table) -> Iterator[str]:
+    """A JSON array with one object per row, in the columns' order, without a line end."""
+    _check_names(table, "json")
+    return _json_array(table)
 
 
-def as_json_lines(table: pa.Table) -> str:
+def _json_array(table: pa.Table) -> Iterator[str]:
+    before = "["
+    for rows in _objects(table):
+        yield before + msgspec.json.encode(rows).decode()[1:-1]
+        before = ","
+    yield "[]" if before == "[" else "]"
+
+
+def as_json_lines(table: pa.Table) -> Iterator[str]:
     """One JSON object per row and line."""
-    return "".join(f"{msgspec.json.encode(row).decode()}\n" for row in _objects(table))
+    _check_names(table, "json")
+    return (msgspec.json.Encoder().encode_lines(rows).decode() for rows in _objects(table))
 
 
-def as_parquet(table: pa.Table) -> bytes:
+def as_parquet(table: pa.Table) -> Iterable[bytes]:
     """A Parquet file."""
     import pyarrow.parquet as pq
 
     _check_names(table, "parquet")
     body = io.BytesIO()
     pq.write_table(table, body)
-    return body.getvalue()
+    return (body.getvalue(),)
 
 
 # What a value in a CSV cannot hold without quotes around it.
@@ -71,17 +97,20 @@ _QUOTED = re.compile('[",\r\n]')
 # What spreadsheets take for a formula, by OWASP's list.
 _FORMULA = r"\A[=+\-@\t\r\n＝＋－＠]"
 
-FORMS: dict[str, Callable[[Any], str | bytes]] = {
+# Each gives a file piece by piece.
+FORMS: dict[str, Callable[[Any], Iterable[str | bytes]]] = {
     "csv": as_csv,
-    "json": as_json,
+    "json": lambda table: itertools.chain(as_json(table), "\n"),
     "jsonl": as_json_lines,
     "parquet": as_parquet,
 }
 
 
-def _objects(table: pa.Table) -> Iterator[dict[str, Any]]:
-    _check_names(table, "json")
-    return (dict(zip(table.column_names, row, strict=True)) for row in _rows(table))
+def _objects(table: pa.Table) -> Iterator[list[dict[str, Any]]]:
+    """The rows of *table*, some thousand at a time, none of them empty."""
+    for batch in filter(len, table.to_batches(max_chunksize=_BATCH)):
+        columns = map(_plain_values, batch.columns)
+        yield [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _check_names(table: pa.Table, form: str) -> None:
@@ -91,11 +120,13 @@ def _check_names(table: pa.Table, form: str) -> None:
         raise ConfigError(f"{form}: two columns of the query are named {twice!r}; give one another name by AS")
 
 
-def _rows(table: pa.Table) -> Iterator[list[Any]]:
-    # In batches, so that a large result is never held as Python objects at once.
-    for batch in table.to_batches(max_chunksize=10_000):
-        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            yield [plain(value) for value in row]
+def _plain_values(column: pa.Array) -> list[Any]:
+    """The values of a column as `plain` has them."""
+    import pyarrow.types as of
+
+    values = column.to_pylist()
+    known = of.is_integer(column.type) or of.is_string(column.type) or of.is_boolean(column.type)
+    return values if known else list(map(plain, values))
 
 
 def plain(value: Any) -> Any:

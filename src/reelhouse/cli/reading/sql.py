@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -90,7 +91,7 @@ def _write(found: pa.Table, form: str, output: Path | None, *, vertical: bool, w
     if form == "table":
         result_table.show("", found, output, vertical=vertical, whole=whole)
     elif form == "object":
-        display.text(f'{{"rows":{as_json(found).rstrip()}}}\n', None)
+        display.text(itertools.chain(['{"rows":'], as_json(found), ["}\n"]), None)
     else:
         display.text(FORMS[form](found), output)
 

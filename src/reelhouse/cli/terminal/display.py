@@ -64,24 +64,27 @@ def as_json(value: object) -> None:
     text(f"{msgspec.json.encode(value).decode()}\n", None)
 
 
-def text(found: str | bytes, output: Path | None) -> None:
-    """Text on stdout, or in a file, which is replaced once the whole text is on the disk.
+def text(found: str | bytes | Iterable[str | bytes], output: Path | None) -> None:
+    """Text, whole or in pieces, on stdout, or in a file, which is replaced once the whole text is on the disk.
 
     A terminal gets no control characters except line ends and tabs.
     """
+    pieces = (found,) if isinstance(found, (str, bytes)) else found
     if output is None:
         if (context := click.get_current_context(silent=True)) is not None:
             context.find_root().ensure_object(dict)["printed"] = True
-        shown = found
-        if at_terminal(sys.stdout):
-            shown = printable(found if isinstance(found, str) else found.decode(errors="replace"), kept="\n\t")
-        click.echo(shown, nl=False)
+        for piece in pieces:
+            shown = piece
+            if at_terminal(sys.stdout):
+                shown = printable(piece if isinstance(piece, str) else piece.decode(errors="replace"), kept="\n\t")
+            click.echo(shown, nl=False)
         return
     from reelhouse.serve.export.atomic_files import put_in_place, scratch_in
 
     with scratch_in(output.absolute().parent) as folder:
         made = folder / "whole"
-        made.write_bytes(found.encode() if isinstance(found, str) else found)
+        with made.open("wb") as file:
+            file.writelines(piece.encode() if isinstance(piece, str) else piece for piece in pieces)
         put_in_place(made, output)
 
 
