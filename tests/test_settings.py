@@ -116,6 +116,26 @@ def test_a_whole_number_where_a_number_is_expected_has_a_point(where: str, tmp_p
     assert repr(found.min_popularity) == "40.0"
 
 
+def test_texts_and_numbers_of_a_caller_s_own_types_become_plain_ones() -> None:
+    """Plans are written in JSON, which knows only these."""
+
+    class Text(str):
+        __slots__ = ()
+
+        def __str__(self) -> str:
+            return "something else"
+
+    class Whole(int):
+        pass
+
+    found = Settings(language=Text("pt-BR"), append=[Text("credits")], discover={Text("year"): Text("1")}, top=Whole(3))
+    assert found == Settings(language="pt-BR", append=["credits"], discover={"year": "1"}, top=3)
+    ((name, value),) = found.discover.items()
+    assert found.append is not None
+    assert {type(one) for one in (found.language, *found.append, name, value)} == {str}
+    assert type(found.top) is int
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_each_setting_is_read_from_the_file(name: str, tmp_path: Path) -> None:
     value = OTHERS[name][1]
@@ -352,6 +372,7 @@ def test_a_wrong_variable_names_key_expectation_and_place(name: str, text: str, 
         ("connections", 21),
         ("rate", -1),
         ("rate", float("nan")),
+        ("rate", 1e-300),
         ("top", 0),
         ("attempts", 0),
         ("retry_wait", -0.1),

@@ -127,7 +127,12 @@ class Settings:
         "TMDB's daily id exports; ends in /p/exports. The token is never sent there.",
         local=True,
     )
-    rate: float = _setting(40.0, "Requests per second; TMDB allows about 40 per IP address. 0 means no limit.", _FROM_0)
+    rate: float = _setting(
+        40.0,
+        "Requests per second; TMDB allows about 40 per IP address. 0 means no limit.",
+        # Less would wait for days before the first request.
+        (lambda value: value == 0 or value >= 0.001, "0, or 0.001 or more"),
+    )
     connections: int = _setting(20, "Connections at once, at most 20.", _between(1, 20))
     language: str = _setting("en-US", "Language of titles and texts, as TMDB writes it.", by_entity=True)
     region: str = _setting("", "Region (ISO 3166-1) sent with requests; empty for none.", by_entity=True)
@@ -251,7 +256,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for one in _general():
-            value = _check_type(one, getattr(self, one.name), f" in {_places(one.name)}")
+            value = _checked_value(one, getattr(self, one.name), f" in {_places(one.name)}")
             # Frozen for all others.
             object.__setattr__(self, one.name, value)
             if one.metadata["rule"] is not None and value is not None:
@@ -469,7 +474,7 @@ def _check_names(found: Iterable[str], known: Collection[str], place: str) -> No
 
 def _checked(found: Mapping[str, Any], known: Mapping[str, Field[Any]], place: str) -> dict[str, Any]:
     _check_names(found, known, place)
-    return {name: _check_type(known[name], value, f" in {place}") for name, value in found.items()}
+    return {name: _checked_value(known[name], value, f" in {place}") for name, value in found.items()}
 
 
 @cache
@@ -522,7 +527,7 @@ def _parse(one: Field[Any], text: str, where: str) -> Any:
     return text
 
 
-def _check_type(one: Field[Any], value: Any, where: str) -> Any:
+def _checked_value(one: Field[Any], value: Any, where: str) -> Any:
     kind = str(one.type)
     fits = {
         "str": isinstance(value, str) and "\0" not in value,
@@ -538,7 +543,18 @@ def _check_type(one: Field[Any], value: Any, where: str) -> Any:
         shown = type(value).__name__ if one.metadata["secret"] else repr(value)[:_SHOWN]
         raise ConfigError(f"{one.name}: {_expected(one)} is expected, not {shown}; correct it{where}")
     # A plan is read back with a float, and has to be the same.
-    return float(value) if kind.startswith("float") else value
+    return float(value) if kind.startswith("float") else _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """A value of the types that plans are written in, where callers give their own kinds of texts and numbers."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if isinstance(value, dict):
+        return {_plain(name): _plain(part) for name, part in value.items()}
+    return value if isinstance(value, bool) or not isinstance(value, int) else int.__int__(value)
 
 
 def _expected(one: Field[Any]) -> str:

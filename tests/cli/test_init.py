@@ -159,15 +159,24 @@ def test_what_a_user_types_is_text_in_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "A=1\n", "A=1\nexport TMDB_TOKEN='old'\nB=2\n", "A=1", "TMDB_TOKEN=\nPASSWORD=x\nB=2\n"]
+    ("before", "after"),
+    [
+        ("", "TMDB_TOKEN={}\n"),
+        ("A=1", "A=1\nTMDB_TOKEN={}\n"),
+        ("A=1\nexport TMDB_TOKEN='old'\nB=2\n", "A=1\nexport TMDB_TOKEN={}\nB=2\n"),
+        ("  export\tTMDB_TOKEN=old\n", "  export\tTMDB_TOKEN={}\n"),
+        ("\ufeffTMDB_TOKEN=old\nA=1\n", "TMDB_TOKEN={}\nA=1\n"),
+        ("TMDB_TOKEN=\nPASSWORD=x\nB=2\n", "TMDB_TOKEN={}\nPASSWORD=x\nB=2\n"),
+    ],
 )
-def test_a_token_in_a_file_leaves_its_other_lines(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_in_a_file_leaves_the_rest_of_it(
+    before: str, after: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / ".env").write_text(text)
+    (tmp_path / ".env").write_text(before, encoding="utf-8")
     keep_in_file("new-\\1-one")
+    assert (tmp_path / ".env").read_text(encoding="utf-8") == after.format("new-\\1-one")
     assert token_of(load_settings({"token": f"file:{tmp_path / '.env'}"})) == "new-\\1-one"
-    left = {line for line in text.splitlines() if "TOKEN" not in line}
-    assert left <= set((tmp_path / ".env").read_text().splitlines())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no modes of files")
@@ -176,7 +185,7 @@ def test_a_file_of_a_token_is_read_as_shells_do_and_is_for_its_owner(
 ) -> None:
     monkeypatch.setattr(log, "propagate", True)
     path = tmp_path / "secrets"
-    path.write_text("TMDB_TOKEN=old\nTMDB_TOKEN='new' # of last week\n")
+    path.write_text("\ufeffTMDB_TOKEN=old\n  TMDB_TOKEN='new' # of last week\n", encoding="utf-8")
     path.chmod(0o640)
     assert token_of(load_settings({"token": f"file:{path}"})) == "new"
     assert f"others on this machine may read {path}, which holds TMDB's token: chmod 600 {path}" in caplog.text

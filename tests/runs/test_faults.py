@@ -13,16 +13,16 @@ from aiohttp import web
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.cli import pipeline
 from reelhouse.cli.terminal import display
-from reelhouse.collect.reporting import RunResult
+from reelhouse.collect.reporting import Progress, RunResult
 from reelhouse.collect.status import status
 from reelhouse.emulator import Emulator
 from reelhouse.emulator.http.faults import PROFILES
-from reelhouse.errors import DeniedError
+from reelhouse.errors import ConfigError, DeniedError
 from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
-from tests.runs.lakes import Known, answers, assert_whole, collect, of, reasons, small
+from tests.runs.lakes import Known, answers, assert_whole, collect, collected, of, reasons, small
 from tests.runs.tiny import Tiny
 from tests.serving import html, verdict
 
@@ -165,6 +165,14 @@ def test_what_stands_in_front_of_tmdb_never_makes_an_id_gone(tiny: Tiny) -> None
     assert reasons(lake, 2) == {"4": "retry"}
     assert answers(lake)["4"].state == "landed"
     assert_whole(lake)
+
+
+def test_an_address_without_what_tmdb_always_has_is_named(tiny: Tiny) -> None:
+    tiny.instead = lambda request: verdict(404, 34)
+    with pytest.raises(ConfigError, match=r"^tmdb_url: /configuration is not there"):
+        collected(
+            MemoryStorage(), small(tiny), CollectOptions(keys=("5",), selected=True, names=("movie",)), Progress()
+        )
 
 
 def test_a_body_that_is_too_large_is_set_aside_with_the_reason_and_the_run_ends(tiny: Tiny) -> None:

@@ -8,7 +8,7 @@ from reelhouse.raw.inbox import put_message, waiting
 from reelhouse.raw.plan import last_run, read_plan
 from reelhouse.storage.memory import MemoryStorage
 from tests.runs.commands import Reelhouse
-from tests.runs.lakes import assert_whole, collect, reasons, small
+from tests.runs.lakes import answers, assert_whole, collect, reasons, small
 from tests.runs.tiny import Tiny
 
 
@@ -46,6 +46,23 @@ def test_a_full_run_of_a_list_requests_its_ids_alone(tiny: Tiny) -> None:
     result = collect(lake, small(tiny), keys=("3", "4"), selected=True, full=True)
     asked = {key for key, reason in reasons(lake, result.plan.run).items() if reason == "stale"}
     assert asked == {"3", "4"}
+    assert_whole(lake)
+
+
+def test_a_full_run_of_a_list_leaves_what_the_feed_no_longer_tells_to_the_next_run(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    collect(lake, small(tiny))
+    tiny.now = "2026-03-21T12:00:00+00:00"
+    tiny.forget()
+    result = collect(lake, small(tiny), keys=("3", "4"), selected=True, full=True)
+    assert {key for key, reason in reasons(lake, result.plan.run).items() if reason == "stale"} == {"3", "4"}
+    assert result.plan.changes_read_to == "2026-03-01T12:00:00Z"
+    tiny.now = "2026-03-21T13:00:00+00:00"
+    later = collect(lake, small(tiny))
+    stale = {key for key, reason in reasons(lake, later.plan.run).items() if reason == "stale"}
+    known = {key for key, one in answers(lake).items() if one.state in ("landed", "filtered")}
+    assert stale == known - {"3", "4"}
+    assert later.plan.changes_read_to == "2026-03-21T13:00:00Z"
     assert_whole(lake)
 
 

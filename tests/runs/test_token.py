@@ -47,6 +47,10 @@ def test_it_is_in_no_log_however_talkative(
     with pytest.raises(DeniedError) as refused:
         collect(FolderStorage(tmp_path / "lake"), small(tiny))
     assert TOKEN not in caplog.text + repr(refused.value) + repr(collector.run_options(small(tiny))) + repr(small(tiny))
+    tiny.instead = lambda request: verdict(403, 7, f"not with Authorization: Bearer {TOKEN}")
+    with pytest.raises(DeniedError, match=r"Bearer \*\*\*"):
+        collect(FolderStorage(tmp_path / "lake"), small(tiny))
+    tiny.instead = lambda request: verdict(401, 7)
     # `Reelhouse` looks through what the command says.
     code, _, stderr = reelhouse("collect", "--json", REELHOUSE_LAKE=str(tmp_path / "another"))
     assert code == 2

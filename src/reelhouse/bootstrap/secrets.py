@@ -25,7 +25,13 @@ KEYRING_PLACE = "keyring:reelhouse"
 _LOCAL = (FILE_PLACE, "keyring:")
 ENV_FILE = ".env"
 # Blanks are of that line alone: a value may be empty, and the next line another secret.
-_LINE = re.compile(r"^(?:export[^\S\n]+)?TMDB_TOKEN[^\S\n]*=[^\S\n]*((?!#).*?)(?:[^\S\n]+#.*)?[^\S\n]*$", re.MULTILINE)
+_LINE = re.compile(
+    r"^(?P<before>[^\S\n]*(?:export[^\S\n]+)?)TMDB_TOKEN[^\S\n]*=[^\S\n]*"
+    r"(?P<value>(?!#).*?)(?:[^\S\n]+#.*)?[^\S\n]*$",
+    re.MULTILINE,
+)
+# Editors on Windows begin a file with the mark of UTF-8.
+_ENCODING = "utf-8-sig"
 
 _ARN = re.compile(r"arn:[a-z-]+:(?:ssm|secretsmanager):([a-z0-9-]+):")
 
@@ -84,11 +90,12 @@ def keep_in_file(token: str) -> None:
     path = Path(ENV_FILE)
     line = f"TMDB_TOKEN={token}"
     try:
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        text = path.read_text(encoding=_ENCODING) if path.exists() else ""
         text += "\n" if text and not text.endswith("\n") else ""
         path.touch(mode=0o600)
         path.chmod(0o600)
-        path.write_text(_LINE.sub(lambda _: line, text) if _LINE.search(text) else f"{text}{line}\n", encoding="utf-8")
+        text, changed_lines = _LINE.subn(lambda found: f"{found['before']}{line}", text)
+        path.write_text(text if changed_lines else f"{text}{line}\n", encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise ReelhouseError(f"{path} cannot be written: {exc}") from exc
 
@@ -118,7 +125,7 @@ def _here(place: str) -> str:
         raise ConfigError(f"token: {KEYRING_PLACE} is the only place in a keyring")
     path = Path(place.removeprefix(FILE_PLACE)).expanduser()
     try:
-        found = _LINE.findall(path.read_text(encoding="utf-8"))
+        found = [one["value"] for one in _LINE.finditer(path.read_text(encoding=_ENCODING))]
         if os.name == "posix" and path.stat().st_mode & 0o077:
             log.warning("others on this machine may read %s, which holds TMDB's token: chmod 600 %s", path, path)
     except (OSError, UnicodeDecodeError) as exc:
@@ -128,7 +135,7 @@ def _here(place: str) -> str:
     if not found:
         raise ConfigError(f"token: {path} has no line TMDB_TOKEN=…")
     # Of several, shells take the last one too.
-    return str(found[-1]).strip("\"'")
+    return found[-1].strip("\"'")
 
 
 def _read(place: str, settings: Settings) -> str:

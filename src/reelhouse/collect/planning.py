@@ -42,10 +42,10 @@ from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import Answer, TmdbClient, query_of
 from reelhouse.tmdb.clock import AGREES
 from reelhouse.tmdb.discover import discover
-from reelhouse.tmdb.endpoints import CANARY, EXPORTS_URL, is_found, request_of, takes
+from reelhouse.tmdb.endpoints import EXPORTS_URL, is_found, request_of, takes
 from reelhouse.tmdb.exports import fetch_export, read_rows
 from reelhouse.tmdb.pagination import read_changes
-from reelhouse.tmdb.retry import ask, whole_json
+from reelhouse.tmdb.retry import ask, ask_time, whole_json
 
 if TYPE_CHECKING:
     import aiohttp
@@ -184,6 +184,8 @@ class _Planner:
         self._run = run
         self._put = put
         self._notes: list[str] = []
+        # Whether changes are neither read nor made up for: a later run does that.
+        self._is_gap_left = False
         self._listing = Listing(ledger.db, wanted.entity.name)
         self._plans = EarlierPlans(storage, wanted.entity.name, run - 1)
         self._before = newest_plans(self._plans, wanted.selection)
@@ -217,7 +219,7 @@ class _Planner:
             export=exports[0] if exports else None,
             adult_export=exports[1] if exports[1:] else None,
             listing=self._ids(lines) if lines else None,
-            changes_read_to=self._before.changes_read_to if timeless else planned_at,
+            changes_read_to=self._before.changes_read_to if timeless or self._is_gap_left else planned_at,
             listed_at=self._listed_at(planned_at),
             inbox=[key for key, _ in messages],
             set_aside=[one for one in inbox.set_aside if one.key not in left],
@@ -274,7 +276,7 @@ class _Planner:
         """TMDB's clock: by this machine's, a wrong one, changes would be skipped or everything would be stale."""
         client = self._tmdb.client
         if client.seen_at is None or client.clock.disputed is not None:
-            await ask(client, CANARY, "", lambda answer: answer, attempts=_ATTEMPTS)
+            await ask_time(client, _ATTEMPTS)
         return client.seen_at or client.clock.now()
 
     async def _list(self, named: list[str]) -> tuple[list[ExportRef], list[str]]:
@@ -350,6 +352,7 @@ class _Planner:
             first = oldest
             # What the days before say is not read, so it is the hour after which an answer surely holds them.
             stale_before = max(stale_before, f"{oldest}{SURE_HOUR}")
+            self._is_gap_left = self._is_full_list
         for offset in range((today - first).days + 1):
             day = first + timedelta(days=offset)
             ids = await read_changes(self._tmdb.client, self._wanted.entity, day)

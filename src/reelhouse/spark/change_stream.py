@@ -20,9 +20,8 @@ from reelhouse.spark.api_partitions import asking, partitions_of
 from reelhouse.spark.options import Options
 from reelhouse.spark.reading import check_columns, known_columns, message_first, read_partition
 from reelhouse.tmdb.client import TmdbClient
-from reelhouse.tmdb.endpoints import CANARY
 from reelhouse.tmdb.pagination import read_changes
-from reelhouse.tmdb.retry import ask
+from reelhouse.tmdb.retry import ask_time
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -152,7 +151,7 @@ async def _ask_time(settings: Settings) -> datetime:
 
 
 async def _seen(client: TmdbClient) -> str:
-    await ask(client, CANARY, "", lambda answer: answer, attempts=_ATTEMPTS)
+    await ask_time(client, _ATTEMPTS)
     if client.clock.disputed is not None:
         raise UntrustedError("clock", f"how far the change feed can be read is not known: {client.clock.disputed}")
     return client.seen_at or client.clock.now()

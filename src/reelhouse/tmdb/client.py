@@ -119,6 +119,7 @@ class TmdbClient:
     ) -> None:
         self._session = session
         self._url = url.rstrip("/")
+        self._token = token.encode()
         self._headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "gzip"}
         self._proxy = proxy_of(url)
         self._largest = largest
@@ -231,7 +232,9 @@ class TmdbClient:
             self.limiter.throttled(started, wait, repeated=self.last_good > refused_at)
             raise TransientError(f"{path}: TMDB asks to slow down (429)", retry_after=wait, throttled=True)
         sample = self.clock.read(headers)
-        answer = Answer(response.status, body.content, "", etag_of(headers.get("ETag")), age_of(headers.get("Age")))
+        # An error may quote what was sent, and what it says is shown, logged or stored.
+        content = body.content if response.status == 200 else body.content.replace(self._token, b"***")
+        answer = Answer(response.status, content, "", etag_of(headers.get("ETag")), age_of(headers.get("Age")))
         return _Reply(answer, body, sample, headers)
 
     def _date(self, headers: CIMultiDictProxy[str]) -> str | None:

@@ -9,8 +9,9 @@ from typing import TypeVar
 import msgspec
 import stamina
 
-from reelhouse.errors import TransientError, UntrustedError
+from reelhouse.errors import ConfigError, MissingError, TransientError, UntrustedError
 from reelhouse.tmdb.client import Answer, TmdbClient, UntrustedAnswer
+from reelhouse.tmdb.endpoints import CANARY
 
 T = TypeVar("T")
 
@@ -69,6 +70,16 @@ async def ask(
                 raise first
             return await once()
     raise AssertionError("unreachable")
+
+
+async def ask_time(client: TmdbClient, attempts: int) -> None:
+    """Request what TMDB answers everybody; the client then knows TMDB's time. `ConfigError` where it is not there."""
+    try:
+        await ask(client, CANARY, "", lambda answer: answer, attempts=attempts)
+    except MissingError as exc:
+        raise ConfigError(
+            f"tmdb_url: {CANARY} is not there ({exc}), and TMDB always has it; correct the address"
+        ) from exc
 
 
 def is_error(fields: Mapping[str, msgspec.Raw]) -> bool:
