@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -147,9 +148,34 @@ def test_seasons_come_with_their_series_and_more_requests_only_past_twenty_appen
     assert sorted(lake.values("popularity_daily", "id", "original_title")) == [(id_, "S") for id_ in SEASONS]
 
 
-@pytest.mark.parametrize(("is_cached", "requests", "kept"), [(False, 4, 29), (True, 8, 30)])
-def test_a_series_that_changes_between_its_requests_is_requested_again(
-    tmp_path: Path, is_cached: bool, requests: int, kept: int
+def _changed(asked: int, _: list[str]) -> int | None:
+    return 29 if asked else 30
+
+
+def _cached(asked: int, appended: list[str]) -> int | None:
+    # A cache keeps the answer to the first request from before the change.
+    return 30 if not asked or "season/0" in appended else 29
+
+
+def _gone_once(asked: int, _: list[str]) -> int | None:
+    return None if asked == 1 else 30
+
+
+@pytest.mark.parametrize(
+    ("numbers", "requests", "seasons", "episodes", "drift"),
+    [
+        (_changed, 4, 29, 29, {}),
+        (_cached, 8, 30, 29, {"missing:season/29": 1}),
+        (_gone_once, 4, 30, 30, {}),
+    ],
+)
+def test_a_series_whose_answers_contradict_each_other_is_requested_again(
+    tmp_path: Path,
+    numbers: Callable[[int, list[str]], int | None],
+    requests: int,
+    seasons: int,
+    episodes: int,
+    drift: dict[str, int],
 ) -> None:
     asked = list[str]()
 
@@ -157,10 +183,9 @@ def test_a_series_that_changes_between_its_requests_is_requested_again(
         if request.path != "/3/tv/3":
             return json({"images": {}}) if request.path == "/3/configuration" else html(404)
         appended = request.query.get("append_to_response", "").split(",")
-        # A cache keeps the answer to the first request from before the change.
-        is_old = not asked or (is_cached and "season/0" in appended)
+        listed = numbers(len(asked), appended)
         asked.append(appended[-1])
-        return _series(3, appended, list(range(30 if is_old else 29)))
+        return verdict(404, 34) if listed is None else _series(3, appended, list(range(listed)))
 
     lake = LakeInTheMaking(tmp_path)
     with serving(answer) as server:
@@ -168,12 +193,12 @@ def test_a_series_that_changes_between_its_requests_is_requested_again(
         run = collected(lake.storage, settings(server.url, attempts=5), options, Progress())[-1]
     assert (run.complete, run.states, len(asked)) == (True, {"landed": 1}, requests)
     assert run.reconciliation is not None
-    assert run.reconciliation.drift == ({"missing:season/29": 1} if is_cached else {})
+    assert run.reconciliation.drift == drift
     assert verify(lake.storage, entities=FEW).problems == []
     lake.build(registry=Registry.of(FEW))
-    assert lake.values("tv", "number_of_seasons") == [kept - 1]
-    assert len(lake.values("season", "season_number")) == kept
-    assert len(lake.values("episode", "season_number")) == 29
+    assert lake.values("tv", "number_of_seasons") == [seasons - 1]
+    assert len(lake.values("season", "season_number")) == seasons
+    assert len(lake.values("episode", "season_number")) == episodes
 
 
 def test_of_what_a_key_tells_apart_the_first_counts_and_what_repeats_it_is_named(tmp_path: Path) -> None:

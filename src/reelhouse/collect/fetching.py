@@ -420,11 +420,11 @@ class Fetcher:
                 key = str(found)
             if first is not None:
                 return await self._completed(key, first, refused_at)
+            first = await self._first(key, refused_at)
             try:
-                first = await self._first(key, refused_at)
                 return await self._completed(key, first, refused_at, first.promised)
-            except ChangedRecordError:
-                # Where a cache has an old answer to one of the requests, it would be the same each time.
+            except (ChangedRecordError, GoneAnswer):
+                # Once more only: where a cache has an old answer to one of the requests, it is the same each time.
                 return await self._completed(key, await self._first(key, refused_at), refused_at)
         except GoneAnswer as exc:
             return Validated(State.GONE, exc.answer, self._found.get(request.key, request.id))
