@@ -36,6 +36,11 @@ LISTS_ALL = "`reelhouse tables` lists all"
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
+def without_user(address: str) -> str:
+    """*address* for a message: what stands before an `@` may be keys or a password."""
+    return re.sub(r"(?<=://).*@", "***@", address)
+
+
 def printable(text: str, kept: str = "") -> str:
     """*text* with control characters escaped, except those *kept*: a terminal would obey them."""
 

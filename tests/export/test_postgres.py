@@ -22,7 +22,7 @@ from reelhouse.serve.export.result import Exported
 from reelhouse.serve.export.tables import ExportTable, LakeSnapshot, look
 from reelhouse.serve.export.targets import target_of
 from reelhouse.storage.folder import FolderStorage
-from reelhouse.storage.postgres_address import shown
+from reelhouse.storage.postgres_address import shown, why_refused
 from reelhouse.warehouse.import_registry import ImportColumn, imported, pin_import
 from tests.broken_lines import line_to
 from tests.export.lakes import OWN, bring, counted, moved, own_rows, rows_of
@@ -461,9 +461,10 @@ def test_a_password_that_is_written_wrongly_is_not_shown_either(lake: Path, data
     assert "%" in password or "write %40 for @, %2F for /" in str(raised.value)
 
 
-def test_a_mistyped_address_is_not_repeated_with_its_password() -> None:
+@pytest.mark.parametrize("address", ["postgresql:/me:secret@host/db", "host=localhost user=me password=secret"])
+def test_a_mistyped_address_is_not_repeated_with_its_password(address: str) -> None:
     with pytest.raises(ConfigError, match=r"is expected$"):
-        target_of("postgresql:/me:secret@host/db")
+        target_of(address)
 
 
 def test_libpq_completes_an_address_from_the_environment(
@@ -479,7 +480,9 @@ def test_what_is_shown_of_an_address_has_no_password() -> None:
     assert shown(f"postgresql://me:{PASSWORD}@host:5432/db?password={PASSWORD}&sslmode=require") == (
         "postgresql://me@host:5432/db?sslmode=require"
     )
-    assert shown(f"postgresql://host/db?sslpassword={PASSWORD}") == "postgresql://host/db"
+    for query in (f"sslpassword={PASSWORD}", f"password%20={PASSWORD}", f"user=me;password={PASSWORD}"):
+        assert shown(f"postgresql://host/db?{query}") == "postgresql://host/db"
+        assert PASSWORD not in why_refused(f"postgresql://host/db?{query}", f'invalid "{PASSWORD}"')
     assert PASSWORD not in target_of(f"postgresql://me:{PASSWORD}@host/db").place
 
 

@@ -49,6 +49,18 @@ def test_a_full_run_of_a_list_requests_its_ids_alone(tiny: Tiny) -> None:
     assert_whole(lake)
 
 
+def test_a_full_run_of_a_selection_requests_what_is_selected(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    collect(lake, small(tiny))
+    tiny.now = "2026-03-01T12:01:00+00:00"
+    top = collect(lake, small(tiny, top=3), selected=True, full=True)
+    asked = {key for key, reason in reasons(lake, top.plan.run).items() if reason == "stale"}
+    # The most popular.
+    assert asked == {"1", "2", "3"}
+    assert top.plan.counts.excluded["top"] > 0
+    assert_whole(lake)
+
+
 def test_a_full_run_of_a_list_leaves_what_the_feed_no_longer_tells_to_the_next_run(tiny: Tiny) -> None:
     lake = MemoryStorage()
     collect(lake, small(tiny))

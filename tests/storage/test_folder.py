@@ -363,6 +363,10 @@ def test_a_place_that_is_not_supported_is_refused_in_words() -> None:
 
     with pytest.raises(ConfigError, match="gopher://lake"):
         open_storage("gopher://lake")
+    for scheme in ("s3", "s3a"):
+        with pytest.raises(ConfigError, match=rf"lake = '{scheme}://\*\*\*@bucket/lake': ") as caught:
+            open_storage(f"{scheme}://KEY:SEC/RET@bucket/lake")
+        assert "RET" not in str(caught.value)
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])

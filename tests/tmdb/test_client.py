@@ -28,7 +28,7 @@ from reelhouse.tmdb.client import (
 )
 from reelhouse.tmdb.clock import ServerClock
 from reelhouse.tmdb.rate import Limiter
-from reelhouse.tmdb.retry import ask, whole_json
+from reelhouse.tmdb.retry import ask, decode_members, whole_json
 from tests.serving import Answering, Server, bare, html, json, reset, serving, verdict
 from tests.tmdb.asking import TOKEN, with_client
 
@@ -275,7 +275,7 @@ def test_only_tmdbs_own_answers_count_as_a_sign_of_life() -> None:
         for path in ("/200", "/200/html", "/404", "/500", "/403", "/429"):
             before = client.last_good
             with suppress(TmdbError):
-                await ask(client, path, "", lambda answer: whole_json(answer, dict), attempts=1)
+                await ask(client, path, "", lambda answer: whole_json(answer, decode_members), attempts=1)
             signs.append(client.last_good > before)
         return signs
 

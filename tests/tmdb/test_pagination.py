@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -17,7 +18,7 @@ from reelhouse.errors import DeniedError, ListingError, MissingError, TransientE
 from reelhouse.tmdb.client import Answer, TmdbClient
 from reelhouse.tmdb.pagination import Page, read_changes
 from reelhouse.tmdb.rate import Limiter
-from reelhouse.tmdb.retry import ask, whole_json
+from reelhouse.tmdb.retry import ask, decode_members, whole_json
 from tests.serving import html, json, reset, serving, verdict
 from tests.tmdb.asking import with_client
 
@@ -252,7 +253,7 @@ def _asked(*answers: Callable[[], web.Response], attempts: int = 5) -> str:
 
     async def work(client: TmdbClient) -> str:
         def check(answer: Answer) -> str:
-            whole_json(answer, dict)
+            whole_json(answer, decode_members)
             return "answered"
 
         try:
@@ -308,4 +309,4 @@ def test_after_a_429_only_the_limiter_waits() -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"a"', b"\xff", b'{"page":1}', b"[" * 100_000, b"null"])
 def test_an_incomplete_page_is_refused(body: bytes) -> None:
     with pytest.raises(UntrustedError):
-        whole_json(Answer(200, body, "", None, None), Page)
+        whole_json(Answer(200, body, "", None, None), msgspec.json.Decoder(Page).decode)

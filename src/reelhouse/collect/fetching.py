@@ -24,7 +24,7 @@ from reelhouse.raw.receipt import Purged, State, read_purged
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import Answer, BudgetError, GoneAnswer, TmdbClient, UntrustedAnswer, query_of
 from reelhouse.tmdb.endpoints import CANARY, details_path, find_request, first_appends, is_found, request_of, takes
-from reelhouse.tmdb.retry import ask, is_error, whole_json
+from reelhouse.tmdb.retry import ask, decode_members, is_error, whole_json
 
 T = TypeVar("T")
 
@@ -482,7 +482,7 @@ class Fetcher:
 
 
 def _is_object(answer: Answer) -> dict[str, msgspec.Raw]:
-    fields = whole_json(answer, dict[str, msgspec.Raw])
+    fields = whole_json(answer, decode_members)
     if is_error(fields):
         raise UntrustedAnswer("error_body", "an answer is an error though its status is 200", answer)
     return fields

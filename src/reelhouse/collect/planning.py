@@ -11,8 +11,6 @@ from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from reelhouse.collect.listing import Listing
 from reelhouse.collect.record_filter import check_fields, needs_answers
 from reelhouse.entities.registry import ENTITIES
@@ -45,7 +43,7 @@ from reelhouse.tmdb.discover import discover
 from reelhouse.tmdb.endpoints import EXPORTS_URL, is_found, request_of, takes
 from reelhouse.tmdb.exports import fetch_export, read_rows
 from reelhouse.tmdb.pagination import read_changes
-from reelhouse.tmdb.retry import ask, ask_time, whole_json
+from reelhouse.tmdb.retry import ask, ask_time, decode_members, whole_json
 
 if TYPE_CHECKING:
     import aiohttp
@@ -352,7 +350,7 @@ class _Planner:
             first = oldest
             # What the days before say is not read, so it is the hour after which an answer surely holds them.
             stale_before = max(stale_before, f"{oldest}{SURE_HOUR}")
-            self._is_gap_left = self._is_full_list
+            self._is_gap_left = self._is_full_slice
         for offset in range((today - first).days + 1):
             day = first + timedelta(days=offset)
             ids = await read_changes(self._tmdb.client, self._wanted.entity, day)
@@ -366,9 +364,12 @@ class _Planner:
                 self._listing.add_changed(_vanished_ids(self._storage, plan), fresh_after)
 
     @property
-    def _is_full_list(self) -> bool:
-        wanted = self._wanted
-        return wanted.selection.source == "list" and wanted.keys != () and not wanted.stale_after_days
+    def _is_full_slice(self) -> bool:
+        """Whether the run requests again what is selected, and that is not everything."""
+        wanted, selection = self._wanted, self._wanted.selection
+        listed = selection.source == "list" and wanted.keys != ()
+        limited = selection.top is not None or selection.min_popularity is not None or bool(selection.discover)
+        return not wanted.stale_after_days and (listed or limited)
 
     def _knows_any(self) -> bool:
         found = self._ledger.db.execute(
@@ -382,7 +383,10 @@ class _Planner:
         db.execute("drop table if exists temp.asked")
         db.execute(
             _ASKED.format(
-                kept_up=_KEPT_UP.format(stale_before=":stale_before", latest=":latest"),
+                kept_up=_KEPT_UP.format(
+                    stale_before="case when l.excluded is null then :stale_before else :others_stale_before end",
+                    latest="case when l.excluded is null then :latest else :others_latest end",
+                ),
                 said_once=_SAID_ONCE,
                 others_kept_up=_KEPT_UP.format(stale_before=":others_stale_before", latest=":others_latest"),
             ),
@@ -391,10 +395,10 @@ class _Planner:
                 "request_profile": self._wanted.request_profile.fingerprint,
                 "stale_before": stale_before,
                 "latest": latest,
-                # A full run of a list is about its ids.
-                "others_stale_before": "" if self._is_full_list else stale_before,
-                "others_latest": _NEVER if self._is_full_list else latest,
-                "today": "" if self._is_full_list else today,
+                # A full run of a slice is about its ids.
+                "others_stale_before": "" if self._is_full_slice else stale_before,
+                "others_latest": _NEVER if self._is_full_slice else latest,
+                "today": "" if self._is_full_slice else today,
             },
         )
         asked = dict(db.execute("select reason, count(*) from asked where reason is not null group by reason"))
@@ -439,7 +443,7 @@ class EarlierRuns(NamedTuple):
 
 
 def _record(answer: Answer) -> Answer:
-    whole_json(answer, dict[str, msgspec.Raw])
+    whole_json(answer, decode_members)
     return answer
 
 

@@ -63,7 +63,10 @@ def read_delta(
     known = arrow_schema_of(table)
     unknown = sorted(set(columns or ()) - set(known.names))
     if unknown:
-        raise LakeError(f"{folder} version {version} has no column {', '.join(unknown)}")
+        raise LakeError(
+            f"{folder} version {version} has no column {', '.join(unknown)}; if an earlier reelhouse built it, run "
+            "`reelhouse build`"
+        )
     schema = known if columns is None else pa.schema([known.field(name) for name in columns])
     return pa.RecordBatchReader.from_batches(schema, read_files(storage, folder, _files(folder, table, rows), schema))
 

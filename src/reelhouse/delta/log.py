@@ -119,6 +119,10 @@ class _SchemaFields(msgspec.Struct):
     fields: list[_SchemaField]
 
 
+_decode_stats = msgspec.json.Decoder(_FileStats).decode
+_decode_schema = msgspec.json.Decoder(_SchemaFields).decode
+
+
 class Commit(NamedTuple):
     """One version of a table. *user* is its writer's metadata, *rows* how many it added.
 
@@ -236,7 +240,7 @@ def _user(info: _CommitInfo) -> dict[str, Any]:
 
 
 def _rows(add: _Add) -> int:
-    return msgspec.json.decode(add.stats or "{}", type=_FileStats).numRecords
+    return _decode_stats(add.stats or "{}").numRecords
 
 
 def commits_held(storage: Storage, folder: str, version: int, at_once: int = AT_ONCE) -> Iterator[Commit]:
@@ -364,7 +368,7 @@ def schema_at(storage: Storage, folder: str, version: int) -> str:
     for each in range(version, -1, -1):
         if (schema := read_commit(storage, folder, each).schema) is not None:
             try:
-                msgspec.json.decode(schema, type=_SchemaFields)
+                _decode_schema(schema)
             except ValueError as exc:
                 raise LakeError(f"{log_key(folder, each)} states no columns that can be read: {exc}") from exc
             return schema

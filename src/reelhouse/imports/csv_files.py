@@ -25,6 +25,7 @@ from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.imports.columns import SAME, check_same, named
 from reelhouse.imports.files import CHANGED, OWN_ENCODING, PLAIN, TextForm, misread, opened
 from reelhouse.imports.values import TextBatch, Values
+from reelhouse.raw.json_objects import described
 from reelhouse.strict_csv import BLOCK, DELIMITERS, CsvError, CsvRow, Dialect, LineCounts, Scanner, check, read_rows
 from reelhouse.warehouse.import_registry import ImportColumn
 
@@ -117,7 +118,7 @@ class CsvFiles(Values):
         """The columns with the types that are written next to the first file, if it is one of an export."""
         path = self._files[0].path
         try:
-            tables = msgspec.json.decode((path.parent / _EXPORTED).read_bytes(), type=_ExportedFolder).tables
+            tables = msgspec.json.decode((path.parent / _EXPORTED).read_bytes(), type=described(_ExportedFolder)).tables
         except (OSError, msgspec.DecodeError):
             return None
         file = next((one for one in tables.values() if one.file == path.name), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -22,11 +23,27 @@ class _FormatOfObject(msgspec.Struct):
     format: int
 
 
+_described = set[type]()
+_describing = threading.Lock()
+
+
+def described(kind: type[T]) -> type[T]:
+    """*kind*, ready to be read by several threads.
+
+    msgspec (0.22) describes a type when it is first read, and crashes where another thread reads one meanwhile.
+    """
+    if kind not in _described:
+        with _describing:
+            msgspec.json.Decoder(kind)
+            _described.add(kind)
+    return kind
+
+
 def decode(key: str, body: bytes, kind: type[T], oldest: int = FORMAT) -> T:
     """*body* as *kind*; `LakeError` where it does not parse, or its format is newer than ours or before *oldest*."""
     try:
-        refuse_other_format(key, msgspec.json.decode(body, type=_FormatOfObject).format, oldest)
-        return msgspec.json.decode(body, type=kind)
+        refuse_other_format(key, msgspec.json.decode(body, type=described(_FormatOfObject)).format, oldest)
+        return msgspec.json.decode(body, type=described(kind))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise LakeError(f"{key} cannot be read: {exc}") from exc
 

@@ -37,6 +37,9 @@ class _Ids(msgspec.Struct):
     external_ids: Any = None
 
 
+_decode = msgspec.json.Decoder(_Ids).decode
+
+
 def resolve(storage: Storage, plans: list[Plan], keys: frozenset[str]) -> ResolvedIds:
     """What *keys* name. One of another service is looked for in every answer: only they tell whose it is."""
     ids = {id_ for key in keys if (id_ := key_id(key)) is not None}
@@ -86,7 +89,7 @@ def _resolved(storage: Storage, external: frozenset[str], receipt: Receipt) -> t
 
 def _external_keys(body: bytes) -> Iterator[str]:
     try:
-        record = msgspec.json.decode(body, type=_Ids)
+        record = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
     yield from external_keys(msgspec.structs.asdict(record))

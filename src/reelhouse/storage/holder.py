@@ -23,6 +23,9 @@ class Holder(msgspec.Struct, frozen=True):
         return f"`{self.command}`, process {self.process} on {self.host}, since {self.since}"
 
 
+_decode = msgspec.json.Decoder(Holder).decode
+
+
 def this_process() -> Holder:
     return Holder(platform.node(), os.getpid(), logs.command(), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
 
@@ -31,7 +34,7 @@ def named(found: Holder | bytes | None) -> str:
     """`: `reelhouse build`, process 7 on host, since …`; empty where nobody wrote it."""
     if isinstance(found, bytes):
         try:
-            found = msgspec.json.decode(found, type=Holder)
+            found = _decode(found)
         except msgspec.MsgspecError:
             return ""
     return f": {found}" if found else ""

@@ -231,9 +231,12 @@ class _Renewer:
             self._lost(why)
 
 
+_decode = msgspec.json.Decoder(_LeaseRecord).decode
+
+
 def _parsed(body: bytes) -> _LeaseRecord | None:
     """The parsed object; None if no collector wrote it, in which case it counts as held for the usual time."""
     try:
-        return msgspec.json.decode(body, type=_LeaseRecord)
+        return _decode(body)
     except msgspec.MsgspecError:
         return None

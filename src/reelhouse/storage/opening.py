@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from reelhouse.errors import ConfigError, LakeError, UnreadableError
+from reelhouse.errors import ConfigError, LakeError, UnreadableError, without_user
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
@@ -42,7 +42,7 @@ def open_storage(address: str, s3: S3Options = S3Options()) -> Storage:  # noqa:
 
         return S3Storage(address, s3)
     if "://" in address:
-        raise ConfigError(f"lake = {address!r}: a folder or s3://bucket/prefix is expected")
+        raise ConfigError(f"lake = {without_user(address)!r}: a folder or s3://bucket/prefix is expected")
     return FolderStorage(Path(address))
 
 

@@ -22,7 +22,7 @@ def shown(url: str) -> str:
         return f"{url.partition('://')[0]}://..."
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
-    query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if not _is_secret(name)])
+    query = urlencode([pair for pair in parse_qsl(parts.query) if _secret_in(pair) is None])
     return urlunsplit((parts.scheme, f"{user.partition(':')[0]}{at}{host}", parts.path, query, ""))
 
 
@@ -98,7 +98,7 @@ class Secrets:
         try:
             parts = urlsplit(url)
             found = [parts.netloc.rpartition("@")[0].partition(":")[2]]
-            found += [value for name, value in parse_qsl(parts.query) if _is_secret(name)]
+            found += filter(None, map(_secret_in, parse_qsl(parts.query)))
         except ValueError:
             found = [url]
         # libpq splits malformed addresses, so a part of the password may appear alone.
@@ -111,5 +111,10 @@ class Secrets:
         return text
 
 
-def _is_secret(name: str) -> bool:
-    return name.lower().endswith("password")
+_PASSWORD = re.compile("password[^=]*=(.*)", re.IGNORECASE | re.DOTALL)
+
+
+def _secret_in(pair: tuple[str, str]) -> str | None:
+    """The password in a pair of an address's query; where `;` stands for `&`, a value holds pairs."""
+    found = _PASSWORD.search("=".join(pair))
+    return found[1] if found else None

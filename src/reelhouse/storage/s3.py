@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from reelhouse.errors import ConfigError, KeyTakenError, MissingKeyError, RefusedError, StorageError
+from reelhouse.errors import ConfigError, KeyTakenError, MissingKeyError, RefusedError, StorageError, without_user
 from reelhouse.storage.credentials import S3Access
 from reelhouse.storage.lease import LEASES, LeaseObject, held
 from reelhouse.storage.opening import S3Options
@@ -379,7 +379,8 @@ def _parsed(address: str) -> tuple[str, str]:
     bucket, _, prefix = address.removeprefix("s3://").partition("/")
     prefix = prefix if prefix == "/" else prefix.removesuffix("/")
     if not _BUCKET.fullmatch(bucket):
-        raise ConfigError(f"lake = {address!r}: s3://bucket/prefix is expected, {bucket!r} is not a bucket name")
+        named = f", {bucket!r} is not a bucket name" if "@" not in address else "; keys do not belong in an address"
+        raise ConfigError(f"lake = {without_user(address)!r}: s3://bucket/prefix is expected{named}")
     try:
         return bucket, f"{check_key(prefix)}/" if prefix else ""
     except StorageError:

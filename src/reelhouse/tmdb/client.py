@@ -75,6 +75,9 @@ class _StatusBody(msgspec.Struct):
     status_message: str = ""
 
 
+_decode_status = msgspec.json.Decoder(_StatusBody).decode
+
+
 class _Reply(NamedTuple):
     """One answer without a time yet, and its own time headers."""
 
@@ -287,7 +290,7 @@ def _error(path: str, answer: Answer, headers: CIMultiDictProxy[str], date: str 
 
 def _verdict(body: bytes) -> _StatusBody:
     try:
-        return msgspec.json.decode(body, type=_StatusBody)
+        return _decode_status(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _StatusBody()
 

@@ -45,6 +45,9 @@ class ExportRow(msgspec.Struct):
     video: bool | None = False
 
 
+_decode_lines = msgspec.json.Decoder(ExportRow).decode_lines
+
+
 class ExportDownload(NamedTuple):
     """One day's file, verbatim; *body* is None if the file still has the ETag that was sent."""
 
@@ -192,7 +195,6 @@ def _blocks(body: bytes) -> Iterator[bytes]:
 
 def read_rows(body: bytes) -> Iterator[list[ExportRow]]:
     """The export's rows in batches; `ListingError` at the first line that does not parse."""
-    decoder = msgspec.json.Decoder(ExportRow)
     rest = b""
     for block in _blocks(body):
         whole, cut, tail = (rest + block).rpartition(b"\n")
@@ -200,13 +202,13 @@ def read_rows(body: bytes) -> Iterator[list[ExportRow]]:
         if len(rest) > _LONGEST_LINE:
             raise ListingError(f"the export has a line of more than {_LONGEST_LINE:,} bytes")
         if cut:
-            yield _rows(decoder, whole)
+            yield _rows(whole)
     if rest:
-        yield _rows(decoder, rest)
+        yield _rows(rest)
 
 
-def _rows(decoder: msgspec.json.Decoder[ExportRow], lines: bytes) -> list[ExportRow]:
+def _rows(lines: bytes) -> list[ExportRow]:
     try:
-        return decoder.decode_lines(lines)
+        return _decode_lines(lines)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise ListingError(f"the export has a line that does not parse: {exc}") from exc

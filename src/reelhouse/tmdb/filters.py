@@ -149,7 +149,9 @@ async def _read_list(
 ) -> dict[str, str] | None:
     """Codes by code and by name, as `_plain` writes them; None if TMDB has no such list."""
     try:
-        body = await ask(client, reference.path, query, lambda answer: whole_json(answer, Any), attempts=_ATTEMPTS)
+        body = await ask(
+            client, reference.path, query, lambda answer: whole_json(answer, msgspec.json.decode), attempts=_ATTEMPTS
+        )
     except MissingError:
         return None
     except (TransientError, UntrustedError) as exc:

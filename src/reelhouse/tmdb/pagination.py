@@ -54,6 +54,9 @@ class Page(msgspec.Struct):
     total_results: int
 
 
+_decode_page = msgspec.json.Decoder(Page).decode
+
+
 class PagedListing(NamedTuple):
     """A paged listing: its path and filters, how many rows a full page has, and whether rows may have no id."""
 
@@ -67,7 +70,7 @@ async def read_page(client: TmdbClient, listing: PagedListing, number: int) -> P
     """Page *number*, with retries; `ListingError` if it cannot be read."""
 
     def check(answer: Answer) -> Page:
-        page = whole_json(answer, Page)
+        page = whole_json(answer, _decode_page)
         if wrong := _wrong_page(listing, page, number):
             raise UntrustedAnswer("listing", wrong, answer)
         return page

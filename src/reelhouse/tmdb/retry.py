@@ -15,6 +15,9 @@ from reelhouse.tmdb.endpoints import CANARY
 
 T = TypeVar("T")
 
+# The members of an object, each unread.
+decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
 
 def _again(exc: Exception) -> bool | float:
     # On a 429 the limiter already pauses all tasks; a second wait here would only waste the allowance.
@@ -87,9 +90,9 @@ def is_error(fields: Mapping[str, msgspec.Raw]) -> bool:
     return "status_code" in fields or bytes(fields.get("success", b"")) == b"false"
 
 
-def whole_json(answer: Answer, kind: type[T]) -> T:
-    """The answer's body as *kind*, or `UntrustedAnswer` if it is truncated or something else."""
+def whole_json(answer: Answer, decode: Callable[[bytes], T]) -> T:
+    """The answer's body as *decode* reads it, or `UntrustedAnswer` if it is truncated or something else."""
     try:
-        return msgspec.json.decode(answer.body, type=kind)
+        return decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise UntrustedAnswer("not_json", f"an answer does not parse: {exc}", answer) from exc

@@ -38,7 +38,7 @@ from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.chunk import raw_lines, read_line, whole_record
 from reelhouse.raw.current import in_order, sequence_of
-from reelhouse.raw.json_objects import get_named
+from reelhouse.raw.json_objects import described, get_named
 from reelhouse.raw.keys import staging_folder
 from reelhouse.raw.receipt import Receipt, State
 from reelhouse.storage.protocol import Step, Storage
@@ -155,7 +155,7 @@ def outcomes_held(storage: Storage, folder: str, version: int) -> int | None:
 
 def _begun_with(commit: Commit) -> Watermark:
     """What a commit that replaces everything holds beside its parts: maintenance keeps what others had appended."""
-    return msgspec.convert(commit.user.get("reads", {}), Watermark)
+    return msgspec.convert(commit.user.get("reads", {}), described(Watermark))
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,9 @@ class _Listed(msgspec.Struct):
     id: int
 
 
+_decode = msgspec.json.Decoder(_Listed).decode
+
+
 class _Known(NamedTuple):
     """What the outcomes of one id add up to: its newest one, and whether it is shown, hidden or gone."""
 
@@ -246,12 +249,11 @@ def _parts(storage: Storage, reads: Watermark, plan: Plan) -> Iterator[object]:
 
 def _listed(storage: Storage, exports: list[ExportRead], ids: set[int]) -> set[int]:
     """Which of *ids* are in *exports*, which are read only where something is gone."""
-    decode = msgspec.json.Decoder(_Listed).decode
     found = set[int]()
     for export in exports if ids else ():
         try:
             lines = unpack_lines(storage.get(export.key))
-            found |= ids & {decode(line).id for line in lines if line}
+            found |= ids & {_decode(line).id for line in lines if line}
         except MissingKeyError:
             raise LakeError(f"{export.key} is gone, though {export.plan} names it") from None
     return found

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.raw.json_objects import described
 from reelhouse.serve.export.atomic_files import (
     check_file,
     check_outside,
@@ -264,7 +265,7 @@ class DatabaseFile(ABC):
             rows = file.execute(f"select * from {NOTES}").fetchall() if NOTES in there else []
         notes = (
             # Of an older version of reelhouse the last are missing.
-            msgspec.convert(dict(zip(ExportedVersion.__struct_fields__, row, strict=False)), ExportedVersion)
+            msgspec.convert(dict(zip(ExportedVersion.__struct_fields__, row, strict=False)), described(ExportedVersion))
             for row in rows
         )
         known = {one.table_name: one for one in notes if one.table_name in there}

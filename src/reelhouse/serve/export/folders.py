@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from msgspec.structs import replace
 
 from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.raw.json_objects import described
 from reelhouse.serve.export.atomic_files import (
     check_file,
     check_outside,
@@ -160,7 +161,7 @@ class ExportFolder:
 
     def _manifest(self) -> Manifest:
         try:
-            return msgspec.json.decode((self._path / MANIFEST).read_bytes(), type=Manifest)
+            return msgspec.json.decode((self._path / MANIFEST).read_bytes(), type=described(Manifest))
         except (FileNotFoundError, NotADirectoryError):
             return Manifest(self._form, TERMS)
         except (OSError, msgspec.DecodeError) as exc:

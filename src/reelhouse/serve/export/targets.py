@@ -52,8 +52,8 @@ def target_of(place: str, schema: str | None = None, load: Load = load_by_copy, 
         return _BY_PREFIX[prefix](Path(path))
     if Path(place).suffix in _PREFIXES:
         return _BY_PREFIX[_PREFIXES[Path(place).suffix]](Path(place))
-    # A database's address with a slash too few is none, and may hold a password.
-    raise ConfigError(f"to: {_EXPECTED}" + ("" if "@" in place else f", not {place!r}"))
+    # A database's address with a slash too few is none, nor are `name=value` pairs, and they may hold a password.
+    raise ConfigError(f"to: {_EXPECTED}" + ("" if "@" in place or "=" in place else f", not {place!r}"))
 
 
 def _checked(schema: str) -> str:

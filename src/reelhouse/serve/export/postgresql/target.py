@@ -15,6 +15,7 @@ import msgspec
 import pyarrow as pa
 
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError
+from reelhouse.raw.json_objects import described
 from reelhouse.serve.export.diff import COUNT, ChangedAnswers, answers_held, differing
 from reelhouse.serve.export.postgresql import ddl as ddl
 from reelhouse.serve.export.postgresql.connection import Link, LostError, linked
@@ -127,7 +128,7 @@ class _PostgresExport:
         columns = ", ".join(quoted(name) for name in NOTES_SCHEMA.names)
         found = self._link.arrow(f"select {columns} from {ddl.at(self._schema, NOTES)}").to_pylist()
         try:
-            known = {each.table_name: each for each in msgspec.convert(found, list[ExportedVersion])}
+            known = {row["table_name"]: msgspec.convert(row, described(ExportedVersion)) for row in found}
         except msgspec.ValidationError as exc:
             raise ReelhouseError(
                 f"{self._schema}.{NOTES} has a row that no export wrote ({exc}): delete that row, then export again"
