@@ -151,7 +151,10 @@ def test_a_result_that_is_not_complete_raises_with_it(tmp_path: Path, settings: 
         (lambda lake: reelhouse.collect(lake, ids=603), "ids: a list of ids is expected"),  # type: ignore[arg-type]
         (lambda lake: reelhouse.open(lake / "nowhere"), "there is no lake at"),
         (lambda lake: reelhouse.collect(lake, settings={"ratte": 1.0}), "ratte: no such setting.*'rate'"),
-        (lambda lake: reelhouse.collect(lake, settings={"rate": -1.0}), "rate: 0 or more .* correct it in the call$"),
+        (
+            lambda lake: reelhouse.collect(lake, settings={"rate": -1.0}),
+            "rate: 0, or 0.001 or more .* correct it in the call$",
+        ),
         (lambda lake: reelhouse.collect(lake, top=-5), "top: 1 or more is expected, not -5; correct it in the call$"),
         (lambda lake: reelhouse.status(""), "lake: .* not an empty text; correct it in the call$"),
         (

@@ -152,7 +152,7 @@ def test_the_commented_template_may_be_uploaded(tmp_path: Path) -> None:
         (b"layout = course", "is not TOML"),
         (b"\xff", "is not TOML"),
         (b'layot = "course"', "did you mean 'layout'"),
-        (b"rate = -1", "0 or more"),
+        (b"rate = -1", "0, or 0.001 or more"),
         (b'token = "%b"' % JWT.encode(), "set TMDB_TOKEN"),
         (b'token = "abc"', "set TMDB_TOKEN"),
         (b'token = "ssm:/reelhouse/token"', "must not decide where secrets are sent"),
