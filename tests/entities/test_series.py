@@ -22,6 +22,7 @@ from reelhouse.entities.python_rows import TypedAnswer, python_rows
 from reelhouse.entities.referenced import REFERENCED
 from reelhouse.entities.schema import Entity, Export
 from reelhouse.entities.tv import TV
+from reelhouse.raw.receipt import State
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.verify import check_tables
 from tests.lakes import tmdb_data
@@ -211,6 +212,16 @@ def test_of_what_a_key_tells_apart_the_first_counts_and_what_repeats_it_is_named
         rows = [row for id_, body in REPEATED.items() for row in python_rows(table, _read(id_, body))]
         wanted = sorted((tuple(row[name] for name in table.key) for row in rows), key=str)
         assert wanted == sorted(lake.values(table.name, *table.key), key=str) != []
+
+
+def test_an_answer_that_is_no_json_stops_no_build_of_series_without_seasons(tmp_path: Path) -> None:
+    lake = LakeInTheMaking(tmp_path, entity="tv")
+    page = Landed(2, b"<html>", State.QUARANTINED, reason="not_json", parses=False)
+    lake.land(Landed(1, {"id": 1, "name": "S"}), page)
+    lake.build(registry=Registry.of({"tv": TV}))
+    assert lake.values("tv", "tv_id") == [1]
+    assert lake.values("quarantine", "id") == [2]
+    assert lake.values("episode", "tv_id") == []
 
 
 def _read(id_: int, body: dict[str, Any]) -> TypedAnswer:

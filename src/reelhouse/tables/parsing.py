@@ -19,6 +19,8 @@ from pyspark.sql import types as T
 from reelhouse.entities.paths import KeyedList, MapOf, Shape, member_of
 from reelhouse.tables.schemas import data_type
 
+_ENTRY = T.StructType([T.StructField("key", T.StringType()), T.StructField("value", T.StringType())])
+
 # The field in which `from_json` with `MARKING` keeps a row of which a value does not fit the schema.
 MISFIT = "misfit"
 MARKING = {"columnNameOfCorruptRecord": MISFIT}
@@ -130,7 +132,9 @@ def _map_to_entries(value: Column, shape: MapOf) -> Column:
 
 def numbered_entries(members: Column, start: str, shape: Shape) -> Column:
     """The *members* (a map of texts) whose names begin with *start*: the rest of the name, and the value of *shape*."""
-    named = F.filter(F.map_entries(members), lambda pair: pair["key"].startswith(start))
+    # Sail (0.7.2) calls `from_json` without its schema for the items of lists if there are none and one list is NULL.
+    entries = F.coalesce(F.map_entries(members), F.array().cast(T.ArrayType(_ENTRY)))
+    named = F.filter(entries, lambda pair: pair["key"].startswith(start))
     schema = read_type(shape)
     assert isinstance(schema, (T.ArrayType, T.StructType))
 
