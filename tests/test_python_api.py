@@ -14,6 +14,7 @@ import sys
 import threading
 import types
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -225,6 +226,15 @@ def test_ctrl_c_in_a_notebook_lands_what_came_and_leaves_the_run_open(tmp_path: 
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path), slow], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("stopped by SIGINT\n", "")
     assert 0 < reelhouse.status(tmp_path).open[0].pending < 120
+
+
+def test_threads_may_ask_an_open_lake_their_first_queries_at_once(built: LakeInTheMaking) -> None:
+    def ask(lake: Lake) -> int:
+        return int(lake.arrow("select count(*) as n from movie").to_pylist()[0]["n"])
+
+    for _ in range(3):
+        with reelhouse.open(built.root) as lake, ThreadPoolExecutor(6) as threads:
+            assert len(set(threads.map(ask, [lake] * 12))) == 1
 
 
 def test_a_thread_can_collect_and_ask(tmp_path: Path, settings: dict[str, Any], built: LakeInTheMaking) -> None:

@@ -117,6 +117,8 @@ def test_names_of_tmdbs_tables_are_refused(lake: Importer, name: str) -> None:
 def test_names_that_exports_keep_for_themselves_are_refused(lake: Importer) -> None:
     said = lake.refused("reelhouse_new__x", lake.file("a.csv", "a\n1\n"), code=2)
     assert said.startswith("import: names that begin with reelhouse_ are reelhouse's own")
+    said = lake.refused("pg_class", lake.file("a.csv", "a\n1\n"), code=2)
+    assert said == "import: PostgreSQL keeps names that begin with pg_ for itself: take my_pg_class, say"
 
 
 def test_a_name_that_no_folder_or_catalogue_takes_is_refused_before_anything_is_written(lake: Importer) -> None:

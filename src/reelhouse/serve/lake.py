@@ -66,6 +66,7 @@ class Lake:
         self._viewed_in: SparkSession | None = None
         # Threads share the views.
         self._showing = threading.Lock()
+        self._starting = threading.Lock()
         self._queries = count(1)
 
     def __enter__(self) -> Self:
@@ -213,8 +214,10 @@ class Lake:
         if self._closed:
             raise ReelhouseError("this lake is closed: open it again with reelhouse.open")
         # The maker keeps its session, and makes another where a query that could not be interrupted ended the engine.
-        self._started = self._make_session()
-        return self._started
+        # Two threads would make two, and the views of one are not known to the other.
+        with self._starting:
+            self._started = self._make_session()
+            return self._started
 
     def _pin(self, name: str) -> TableVersion:
         pins = readable(self._storage)

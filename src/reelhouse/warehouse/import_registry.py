@@ -95,8 +95,9 @@ def check_name(name: str, known: frozenset[str]) -> None:
         raise ConfigError(f"import: {said}: shorten it")
     if name in known | RESERVED:
         raise ConfigError(f"import: {name} is a table of TMDB's, or will be one: take another name, my_{name} say")
-    if name.startswith("sqlite_"):
-        raise ConfigError(f"import: SQLite keeps names that begin with sqlite_ for itself: take my_{name}, say")
+    for product, begin in (("SQLite", "sqlite_"), ("DuckDB", "duckdb_"), ("PostgreSQL", "pg_")):
+        if name.startswith(begin):
+            raise ConfigError(f"import: {product} keeps names that begin with {begin} for itself: take my_{name}, say")
     if name.startswith("reelhouse_"):
         # An export keeps its notes and its half-made tables under such names.
         raise ConfigError(f"import: names that begin with reelhouse_ are reelhouse's own: take another than {name}")
