@@ -546,6 +546,18 @@ def test_a_closed_pipe_gives_no_traceback(tmp_path: Path) -> None:
         assert done.returncode == 1, arguments
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX closes it")
+@pytest.mark.parametrize("arguments", ["sql -", "collect --ids -"])
+def test_a_closed_stdin_that_is_to_be_read_is_named(arguments: str, tmp_path: Path) -> None:
+    closing = ["sh", "-c", f'exec "$0" -m reelhouse {arguments} <&-', sys.executable]
+    done = subprocess.run(
+        closing, capture_output=True, cwd=tmp_path, env=_environ(), text=True, check=False, timeout=30
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("reelhouse: stdin is closed (<&-)")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_what_is_left_for_a_closed_pipe_does_not_change_the_exit_code() -> None:
     program = (
         "from reelhouse.cli import main as cli\n"

@@ -8,9 +8,19 @@ import json
 import pyarrow as pa
 import pytest
 
+from reelhouse.errors import ReelhouseError
 from reelhouse.serve.files import FORMS
 
 ROWS = 25_000
+
+
+def test_a_date_that_python_does_not_have_is_an_error_with_the_remedy() -> None:
+    day = pa.table({"at": pa.array([4_000_000], "int32").cast("date32")})
+    instant = pa.table({"at": pa.array([400_000_000_000_000_000]).cast(pa.timestamp("us", "UTC"))})
+    assert made("csv", day) == "at\n12921-08-18\n"
+    for form, table in (("json", day), ("jsonl", day), ("csv", instant), ("json", instant)):
+        with pytest.raises(ReelhouseError, match="cast it to string"):
+            made(form, table)
 
 
 def made(form: str, table: pa.Table) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from reelhouse.errors import ConfigError
+from reelhouse.errors import ConfigError, ReelhouseError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -120,11 +120,20 @@ def _check_names(table: pa.Table, form: str) -> None:
         raise ConfigError(f"{form}: two columns of the query are named {twice!r}; give one another name by AS")
 
 
+def python_values(column: pa.Array) -> list[Any]:
+    """The values of a column; `ReelhouseError` for dates that Python does not have."""
+    try:
+        values: list[Any] = column.to_pylist()
+        return values
+    except (OverflowError, ValueError) as exc:
+        raise ReelhouseError(f"a date outside the years 1 to 9999 ({exc}): cast it to string in the query") from exc
+
+
 def _plain_values(column: pa.Array) -> list[Any]:
     """The values of a column as `plain` has them."""
     import pyarrow.types as of
 
-    values = column.to_pylist()
+    values = python_values(column)
     known = of.is_integer(column.type) or of.is_string(column.type) or of.is_boolean(column.type)
     return values if known else list(map(plain, values))
 

@@ -52,6 +52,8 @@ class Group(click.Group):
         try:
             if sys.stdout is None and {"--help", "-h", "--version"} & set(self._words):
                 raise ReelhouseError(CLOSED)
+            if sys.stdin is None and "-" in self._words:
+                raise ReelhouseError("stdin is closed (<&-), and - reads from it: leave it open, or name a file")
             return super().main(args, *more, **kwargs)
         except BaseException as exc:
             if (failure := _failure(exc, "")) is None:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from reelhouse.cli.terminal import display
 from reelhouse.errors import printable
-from reelhouse.serve.files import cell, plain
+from reelhouse.serve.files import cell, plain, python_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,7 +80,9 @@ def show(
 
 def _column(name: str, values: Any) -> _ResultColumn:
     numeric = str(values.type).startswith(_NUMBERS)
-    return _ResultColumn(Text(printable(name), style="bold"), [_text(value) for value in values.to_pylist()], numeric)
+    return _ResultColumn(
+        Text(printable(name), style="bold"), [_text(value) for value in python_values(values)], numeric
+    )
 
 
 def _text(value: object) -> Text:
