@@ -206,6 +206,15 @@ def test_verify_names_what_is_lost_of_an_import_and_the_same_file_repairs_it(lak
     assert (lake.rows("t"), lake.rows("u")) == ([{"a": "t"}], [{"a": "u"}])
 
 
+def test_verify_names_the_lost_registry_of_imports(lake: Importer) -> None:
+    lake.bring("t", lake.file("a.csv", "a\n1\n"))
+    (lake.root / "_reelhouse" / "imports.json").unlink()
+    (said,) = check_tables(lake.storage)
+    assert said.startswith("_reelhouse/imports.json is lost, or an import was interrupted; readers do not see t: ")
+    lake.bring("t", "--drop")
+    assert check_tables(lake.storage) == []
+
+
 @pytest.mark.long
 def test_two_imports_of_two_names_at_once_both_count(lake: Importer) -> None:
     files = [lake.file(f"{number}.csv", f"a\n{number}\n") for number in range(3)]

@@ -12,6 +12,7 @@ from reelhouse.delta.log import Sizes, check_log, commits_held, damage, foreign_
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.raw.keys import IMPORTS as REGISTRY
 from reelhouse.raw.keys import STAGING
 from reelhouse.raw.plan import Plan, plan_of, unpack_lines
 from reelhouse.raw.purges import read_purges
@@ -70,10 +71,21 @@ def _check_imports(storage: Storage, deep: bool) -> list[str]:
     """What is wrong with the tables that a person imported."""
     try:
         own = sorted(imported(storage).items())
-        check = _PinCheck(storage, list_sizes(storage, f"{IMPORTS}/") if own else {}, _IMPORT, deep)
-        return [problem for name, one in own for problem in check(name, one)]
+        listed = list_sizes(storage, f"{IMPORTS}/")
+        check = _PinCheck(storage, listed, _IMPORT, deep)
+        found = [problem for name, one in own for problem in check(name, one)]
+        return found if own else [*found, *_unseen_imports(listed)]
     except LakeError as exc:
         return [str(exc)]
+
+
+def _unseen_imports(listed: Sizes) -> list[str]:
+    """Tables that were imported, where nothing says so: the registry is lost, or the only import was killed."""
+    names = sorted({key.split("/")[1] for key in listed if "/_delta_log/" in key})
+    if not names:
+        return []
+    dropped = "import them again, or remove them with `reelhouse import NAME --drop`"
+    return [f"{REGISTRY} is lost, or an import was interrupted; readers do not see {', '.join(names)}: {dropped}"]
 
 
 _UNBUILT = "a purge has erased the tables and not built them again: if none is running, `reelhouse build` makes them"
